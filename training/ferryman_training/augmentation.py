@@ -1,0 +1,61 @@
+"""Placeholder augmentation: teaching a model to carry reserved pieces over.
+
+In a share of the pairs, spans that stand on both sides exactly once (numbers, paths, options,
+names) become a reserved character, the same on both sides; a part of them is put between a pair
+of tags instead. The server later protects spans of a request with the same characters.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+
+from ferryman_bundle.tokenizer import CLOSING_TAGS, OPENING_TAGS, PLACEHOLDERS
+from ferryman_training.corpus import SentencePair
+
+_WORD = re.compile(r"[^\s,;:!?\"“”«»()\[\]]*[^\s,;:!?\"“”«»()\[\].]")
+_TAG_SHARE = 0.3
+_WHOLE_SENTENCE_SHARE = 0.1
+
+
+def shared_spans(pair: SentencePair) -> list[str]:
+    """Return the words that both sides hold exactly once, in the order of the source."""
+    in_source = Counter(_WORD.findall(pair.source))
+    in_target = Counter(_WORD.findall(pair.target))
+    return [w for w, n in in_source.items() if n == 1 and in_target.get(w) == 1]
+
+
+def augment(pair: SentencePair, random_source: random.Random) -> SentencePair | None:
+    """Return the pair with some of its shared spans reserved, or None where there are none.
+
+    Args:
+        pair: A pair without reserved characters.
+        random_source: Decides which spans, and which characters stand for them.
+    """
+    if random_source.random() < _WHOLE_SENTENCE_SHARE:
+        tag = random_source.randrange(len(OPENING_TAGS))
+        opening, closing = OPENING_TAGS[tag], CLOSING_TAGS[tag]
+        return SentencePair(opening + pair.source + closing, opening + pair.target + closing)
+    spans = shared_spans(pair)
+    if not spans:
+        return None
+    chosen = random_source.sample(spans, min(len(spans), random_source.choice((1, 1, 2, 3))))
+    placeholders = random_source.sample(range(len(PLACEHOLDERS)), len(chosen))
+    tags = random_source.sample(range(len(OPENING_TAGS)), len(chosen))
+    source, target = pair.source, pair.target
+    for span, placeholder, tag in zip(chosen, placeholders, tags, strict=True):
+        if random_source.random() < _TAG_SHARE:
+            new = OPENING_TAGS[tag] + span + CLOSING_TAGS[tag]
+        else:
+            new = PLACEHOLDERS[placeholder]
+        source, target = _replace_word(source, span, new), _replace_word(target, span, new)
+    return SentencePair(source, target)
+
+
+def _replace_word(text: str, word: str, new: str) -> str:
+    """Replace the one occurrence of a whole word; a longer word that contains it stays."""
+    for match in _WORD.finditer(text):
+        if match.group() == word:
+            return text[: match.start()] + new + text[match.end() :]
+    return text
