@@ -114,6 +114,12 @@ def documented_files(package: str) -> set[str]:
     return set(re.findall(r"^\| `([^`]+\.py)` \|", section[1], re.MULTILINE))
 
 
+def purpose(path: Path) -> str:
+    """Return what a module says it is for, in its first line."""
+    lines = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()
+    return lines[0].rstrip(".") if lines else "what it is for"
+
+
 def test_every_package_on_disk_is_in_the_wheel() -> None:
     on_disk = {p.parent for root in SOURCE_ROOTS for p in (ROOT / root).glob("*/__init__.py")}
     assert on_disk
@@ -124,13 +130,14 @@ def test_every_package_on_disk_is_in_the_wheel() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_architecture_lists_every_source_file_and_no_other(package: str) -> None:
     files = {
-        path.relative_to(PACKAGES[package]).as_posix()
+        path.relative_to(PACKAGES[package]).as_posix(): path
         for path in source_files(PACKAGES[package])
         if path.name != "__init__.py"
     }
     listed = documented_files(package)
-    assert sorted(files - listed) == [], f"not listed under ### `{package}`"
-    assert sorted(listed - files) == [], f"listed under ### `{package}`, but gone"
+    missing = [f"| `{name}` | {purpose(files[name])} |" for name in sorted(files.keys() - listed)]
+    assert not missing, f"add under ### `{package}`:\n" + "\n".join(missing)
+    assert listed <= files.keys(), f"listed under ### `{package}`, but not there"
 
 
 @pytest.mark.parametrize("part", [name for name in ARROWS if folder_of(name).is_dir()])
