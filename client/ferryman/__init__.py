@@ -1,0 +1,1 @@
+"""ferryman: translate text with a ferryman server."""
