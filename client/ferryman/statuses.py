@@ -8,11 +8,7 @@ from dataclasses import replace
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
-from google.rpc import (  # type: ignore[import-untyped]
-    code_pb2,
-    error_details_pb2,
-    status_pb2,
-)
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ferryman import errors
 from ferryman.errors import ErrorDetails, FerrymanError, FieldViolation
