@@ -157,12 +157,11 @@ def _make_external(initializer: onnx.TensorProto) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep from the person what torch says about its own internals."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)

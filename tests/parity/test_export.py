@@ -64,9 +64,7 @@ def test_graphs_hold_no_weights_and_nothing_of_the_machine(models, bundle):
 def test_graphs_have_the_inputs_and_outputs_that_the_manifest_declares(models, state):
     def names(values):
         return {
-            value.name: tuple(
-                d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim
-            )
+            value.name: tuple(d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim)
             for value in values
         }
 
