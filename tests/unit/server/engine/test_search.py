@@ -93,9 +93,7 @@ def test_beam_search_is_textbook_beam_search(
 @given(source=sources, seed=st.integers(0, 20), length_penalty=st.sampled_from([0.0, 0.7, 1.0]))
 def test_a_wide_enough_beam_is_exhaustive_search(source, seed, length_penalty):
     runtime = ToyRuntime(words=4, seed=seed)
-    settings = Search(
-        beam_size=85, num_hypotheses=20, max_tokens=3, length_penalty=length_penalty
-    )
+    settings = Search(beam_size=85, num_hypotheses=20, max_tokens=3, length_penalty=length_penalty)
     (hypotheses,) = decode(
         Lane(runtime, width=85, max_sources=1), [Job(source=source, search=settings)]
     )
