@@ -44,7 +44,7 @@ class VocabularyConfig(_Section):
     """The joint SentencePiece vocabulary."""
 
     kind: Literal["unigram", "bpe"] = "unigram"
-    size: Annotated[int, Field(ge=400)] = 8192
+    size: Annotated[int, Field(ge=325)] = 8192
     """Pieces in all; 256 bytes, 64 reserved and 4 special ones are among them."""
     character_coverage: Annotated[float, Field(gt=0.9, le=1.0)] = 0.9998
     sample_sentences: Positive = 400_000
