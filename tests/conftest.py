@@ -20,9 +20,7 @@ hypothesis.settings.register_profile(
     derandomize=True,  # the same examples everywhere: a pass here is a pass in CI
     deadline=None,  # a slow machine is no failing property
 )
-hypothesis.settings.register_profile(
-    "deep", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=list(hypothesis.HealthCheck)
-)
+hypothesis.settings.register_profile("deep", max_examples=1000, deadline=None, print_blob=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,15 +31,20 @@ def _asks_for_deep_tests(config: pytest.Config) -> bool:
     return config.option.markexpr == "deep"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.load_profile("deep" if _asks_for_deep_tests(config) else "quick")
+    deep = _asks_for_deep_tests(config)
+    hypothesis.settings.load_profile("deep" if deep else "quick")
+    if deep and config.option.timeout is None:
+        config.option.timeout = 1800.0
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
+    versions = ", ".join(f"{name} {_version(name)}" for name in REPORTED)
+    profile = hypothesis.settings.get_current_profile_name()
     return [
-        f"versions: python {platform.python_version()}, "
-        + ", ".join(f"{name} {_version(name)}" for name in REPORTED),
-        f"seed: {config.option.seed}; property tests: {hypothesis.settings.get_current_profile_name()}",
+        f"versions: python {platform.python_version()}, {versions}",
+        f"seed: {config.option.seed}; property tests: {profile}",
     ]
 
 
