@@ -26,35 +26,35 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65rryman/v1/translation.proto\x12\x0b\x66\x65rryman.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xdf\x01\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.ferryman.v1.Hypothesis\x12\x1e\n\x16\x64\x65tected_language_code\x18\x02 \x01(\t\x12&\n\x08warnings\x18\x03 \x03(\x0b\x32\x14.ferryman.v1.Warning\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x12\r\n\x05route\x18\x05 \x03(\t\x12)\n\rsource_tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\"\xde\x02\n\nHypothesis\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x13\n\x0btoken_count\x18\x04 \x01(\r\x12\x30\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\x12\"\n\x06tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\x12.\n\nalignments\x18\x07 \x03(\x0b\x32\x1a.ferryman.v1.AlignmentLink\x12/\n\tattention\x18\x08 \x01(\x0b\x32\x1c.ferryman.v1.AttentionMatrix\x12(\n\tsentences\x18\t \x03(\x0b\x32\x15.ferryman.v1.Sentence\x12\x14\n\x07quality\x18\n \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_quality\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\"U\n\x05Token\x12\r\n\x05piece\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\r\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x1f\n\x04span\x18\x04 \x01(\x0b\x32\x11.ferryman.v1.Span\"e\n\rAlignmentLink\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\x0e\n\x06weight\x18\x03 \x01(\x02\"A\n\x0f\x41ttentionMatrix\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x02 \x01(\r\x12\x0f\n\x07weights\x18\x03 \x03(\x02\"\xb8\x01\n\x08Sentence\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08log_prob\x18\x04 \x01(\x02\x12\x13\n\x0btoken_count\x18\x05 \x01(\r\x12\x30\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\"c\n\x07Warning\x12&\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x18.ferryman.v1.WarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1f\n\x04span\x18\x03 \x01(\x0b\x32\x11.ferryman.v1.Span\"c\n\x05Usage\x12\x19\n\x11source_characters\x18\x01 \x01(\x04\x12\x11\n\tsentences\x18\x02 \x01(\x04\x12\x15\n\rsource_tokens\x18\x03 \x01(\x04\x12\x15\n\rtarget_tokens\x18\x04 \x01(\x04\"\xdc\x01\n\x07Timings\x12\x31\n\x0etotal_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14preparation_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0equeue_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x64\x65\x63ode_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\x80\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46INISH_REASON_EOS\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x02\x12\x1c\n\x18\x46INISH_REASON_LOOP_GUARD\x10\x03*\xda\x01\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12!\n\x1dWARNING_CODE_SOURCE_TRUNCATED\x10\x01\x12\x1f\n\x1bWARNING_CODE_SENTENCE_SPLIT\x10\x02\x12!\n\x1dWARNING_CODE_TARGET_TRUNCATED\x10\x03\x12#\n\x1fWARNING_CODE_UNKNOWN_CHARACTERS\x10\x04\x12!\n\x1dWARNING_CODE_PLACEHOLDER_LOST\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65rryman/v1/translation.proto\x12\x0b\x66\x65rryman.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xea\x01\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.ferryman.v1.Hypothesis\x12\x1e\n\x16\x64\x65tected_language_code\x18\x02 \x01(\t\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.ferryman.v1.TranslationWarning\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x12\r\n\x05route\x18\x05 \x03(\t\x12)\n\rsource_tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\"\xde\x02\n\nHypothesis\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x13\n\x0btoken_count\x18\x04 \x01(\r\x12\x30\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\x12\"\n\x06tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\x12.\n\nalignments\x18\x07 \x03(\x0b\x32\x1a.ferryman.v1.AlignmentLink\x12/\n\tattention\x18\x08 \x01(\x0b\x32\x1c.ferryman.v1.AttentionMatrix\x12(\n\tsentences\x18\t \x03(\x0b\x32\x15.ferryman.v1.Sentence\x12\x14\n\x07quality\x18\n \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_quality\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\"U\n\x05Token\x12\r\n\x05piece\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\r\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x1f\n\x04span\x18\x04 \x01(\x0b\x32\x11.ferryman.v1.Span\"e\n\rAlignmentLink\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\x0e\n\x06weight\x18\x03 \x01(\x02\"A\n\x0f\x41ttentionMatrix\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x02 \x01(\r\x12\x0f\n\x07weights\x18\x03 \x03(\x02\"\xb8\x01\n\x08Sentence\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08log_prob\x18\x04 \x01(\x02\x12\x13\n\x0btoken_count\x18\x05 \x01(\r\x12\x30\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\"n\n\x12TranslationWarning\x12&\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x18.ferryman.v1.WarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1f\n\x04span\x18\x03 \x01(\x0b\x32\x11.ferryman.v1.Span\"c\n\x05Usage\x12\x19\n\x11source_characters\x18\x01 \x01(\x04\x12\x11\n\tsentences\x18\x02 \x01(\x04\x12\x15\n\rsource_tokens\x18\x03 \x01(\x04\x12\x15\n\rtarget_tokens\x18\x04 \x01(\x04\"\xdc\x01\n\x07Timings\x12\x31\n\x0etotal_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14preparation_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0equeue_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x64\x65\x63ode_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\x80\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46INISH_REASON_EOS\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x02\x12\x1c\n\x18\x46INISH_REASON_LOOP_GUARD\x10\x03*\xda\x01\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12!\n\x1dWARNING_CODE_SOURCE_TRUNCATED\x10\x01\x12\x1f\n\x1bWARNING_CODE_SENTENCE_SPLIT\x10\x02\x12!\n\x1dWARNING_CODE_TARGET_TRUNCATED\x10\x03\x12#\n\x1fWARNING_CODE_UNKNOWN_CHARACTERS\x10\x04\x12!\n\x1dWARNING_CODE_PLACEHOLDER_LOST\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ferryman.v1.translation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=1588
-  _globals['_FINISHREASON']._serialized_end=1716
-  _globals['_WARNINGCODE']._serialized_start=1719
-  _globals['_WARNINGCODE']._serialized_end=1937
+  _globals['_FINISHREASON']._serialized_start=1610
+  _globals['_FINISHREASON']._serialized_end=1738
+  _globals['_WARNINGCODE']._serialized_start=1741
+  _globals['_WARNINGCODE']._serialized_end=1959
   _globals['_TRANSLATION']._serialized_start=104
-  _globals['_TRANSLATION']._serialized_end=327
-  _globals['_HYPOTHESIS']._serialized_start=330
-  _globals['_HYPOTHESIS']._serialized_end=680
-  _globals['_SPAN']._serialized_start=682
-  _globals['_SPAN']._serialized_end=716
-  _globals['_TOKEN']._serialized_start=718
-  _globals['_TOKEN']._serialized_end=803
-  _globals['_ALIGNMENTLINK']._serialized_start=805
-  _globals['_ALIGNMENTLINK']._serialized_end=906
-  _globals['_ATTENTIONMATRIX']._serialized_start=908
-  _globals['_ATTENTIONMATRIX']._serialized_end=973
-  _globals['_SENTENCE']._serialized_start=976
-  _globals['_SENTENCE']._serialized_end=1160
-  _globals['_WARNING']._serialized_start=1162
-  _globals['_WARNING']._serialized_end=1261
-  _globals['_USAGE']._serialized_start=1263
-  _globals['_USAGE']._serialized_end=1362
-  _globals['_TIMINGS']._serialized_start=1365
-  _globals['_TIMINGS']._serialized_end=1585
+  _globals['_TRANSLATION']._serialized_end=338
+  _globals['_HYPOTHESIS']._serialized_start=341
+  _globals['_HYPOTHESIS']._serialized_end=691
+  _globals['_SPAN']._serialized_start=693
+  _globals['_SPAN']._serialized_end=727
+  _globals['_TOKEN']._serialized_start=729
+  _globals['_TOKEN']._serialized_end=814
+  _globals['_ALIGNMENTLINK']._serialized_start=816
+  _globals['_ALIGNMENTLINK']._serialized_end=917
+  _globals['_ATTENTIONMATRIX']._serialized_start=919
+  _globals['_ATTENTIONMATRIX']._serialized_end=984
+  _globals['_SENTENCE']._serialized_start=987
+  _globals['_SENTENCE']._serialized_end=1171
+  _globals['_TRANSLATIONWARNING']._serialized_start=1173
+  _globals['_TRANSLATIONWARNING']._serialized_end=1283
+  _globals['_USAGE']._serialized_start=1285
+  _globals['_USAGE']._serialized_end=1384
+  _globals['_TIMINGS']._serialized_start=1387
+  _globals['_TIMINGS']._serialized_end=1607
 # @@protoc_insertion_point(module_scope)

@@ -47,11 +47,11 @@ class Translation(_message.Message):
     SOURCE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     hypotheses: _containers.RepeatedCompositeFieldContainer[Hypothesis]
     detected_language_code: str
-    warnings: _containers.RepeatedCompositeFieldContainer[Warning]
+    warnings: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
     error: _status_pb2.Status
     route: _containers.RepeatedScalarFieldContainer[str]
     source_tokens: _containers.RepeatedCompositeFieldContainer[Token]
-    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., detected_language_code: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., route: _Optional[_Iterable[str]] = ..., source_tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ...) -> None: ...
+    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., detected_language_code: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., route: _Optional[_Iterable[str]] = ..., source_tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
     __slots__ = ("translated_text", "score", "log_prob", "token_count", "finish_reason", "tokens", "alignments", "attention", "sentences", "quality")
@@ -133,7 +133,7 @@ class Sentence(_message.Message):
     finish_reason: FinishReason
     def __init__(self, source: _Optional[_Union[Span, _Mapping]] = ..., target: _Optional[_Union[Span, _Mapping]] = ..., score: _Optional[float] = ..., log_prob: _Optional[float] = ..., token_count: _Optional[int] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ...) -> None: ...
 
-class Warning(_message.Message):
+class TranslationWarning(_message.Message):
     __slots__ = ("code", "message", "span")
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
