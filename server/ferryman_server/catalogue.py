@@ -102,7 +102,9 @@ class Catalogue:
         candidates = self.models if name is None else (self.named(name),)
         if name is None and source is None and target is None:
             candidates = (self.default,)
-        available = [_written(pair) for model in candidates for pair in model.manifest.language_pairs]
+        available = [
+            _written(pair) for model in candidates for pair in model.manifest.language_pairs
+        ]
         for model in candidates:
             matches = [
                 pair
@@ -134,7 +136,7 @@ def _matches(asked: str | None, offered: str) -> bool:
         return True
     asked, offered = asked.lower(), offered.lower()
     language, _, region = asked.rpartition("-")
-    is_region = len(region) == 2 or (len(region) == 3 and region.isdigit())  # noqa: PLR2004
+    is_region = len(region) == 2 or (len(region) == 3 and region.isdigit())
     return asked == offered or (is_region and language == offered)
 
 

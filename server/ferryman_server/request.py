@@ -1,8 +1,8 @@
-"""What a caller asks for, once it is known to be sound. No protobuf message gets past this point."""
+"""What a caller asks for, once it is known to be sound; protobuf messages get no further."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ferryman_server.text.passage import TextOptions
 
@@ -32,7 +32,7 @@ class TranslationRequest:
     target_language: str | None = None
     model: str | None = None
     """``name`` or ``name@version``; None for the server's choice."""
-    decoding: DecodingOptions = DecodingOptions()
-    text: TextOptions = TextOptions()
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    text: TextOptions = field(default_factory=TextOptions)
     deadline: float | None = None
     """The moment on `time.monotonic`'s clock after which the answer is of no use."""

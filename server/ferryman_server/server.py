@@ -17,16 +17,13 @@ from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.service import TranslationService
+from ferryman_server.start_errors import AddressError
 from ferryman_server.translator import Translator
 from ferryman_server.wire.interceptor import SERVICE, CallInterceptor
 
 _REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 _FAREWELL_SECONDS: Final = 1.0
-"""For the open streams of health watchers and the last bytes of answers, once all calls are done."""
-
-
-class AddressError(Exception):
-    """The server cannot listen where it should; one line says why."""
+"""For the streams of health watchers and the last bytes of answers, once all calls are done."""
 
 
 class Server:

@@ -22,6 +22,10 @@ from ferryman_server.wire.responses import translation_response
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+# The names and the arguments of the methods are the contract's.
+# ruff: noqa: N802, ARG002
+
+
 class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer):
     """The methods of ``ferryman.v1.TranslationService``.
 
@@ -46,7 +50,7 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
         self._limits = limits
         self._description = description
 
-    async def TranslateText(  # noqa: N802
+    async def TranslateText(
         self, request: translation_service_pb2.TranslateTextRequest, context: Context
     ) -> translation_service_pb2.TranslateTextResponse:
         """Translate texts, and answer when all of them are done."""
@@ -63,7 +67,7 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
             result, output, request_id=call.request_id, total_seconds=call.seconds
         )
 
-    async def ListLanguagePairs(  # noqa: N802
+    async def ListLanguagePairs(
         self, request: translation_service_pb2.ListLanguagePairsRequest, context: Context
     ) -> translation_service_pb2.ListLanguagePairsResponse:
         """List the language pairs that the server translates now."""
@@ -77,7 +81,7 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
             language_pairs=pairs, next_page_token=next_page
         )
 
-    async def ListModels(  # noqa: N802
+    async def ListModels(
         self, request: translation_service_pb2.ListModelsRequest, context: Context
     ) -> translation_service_pb2.ListModelsResponse:
         """List the models of the server, the default model first."""
@@ -87,15 +91,13 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
         default = self._catalogue.default
         return translation_service_pb2.ListModelsResponse(
             models=[
-                model_message(
-                    model, is_default=model is default, state=model_pb2.MODEL_STATE_READY
-                )
+                model_message(model, is_default=model is default, state=model_pb2.MODEL_STATE_READY)
                 for model in models
             ],
             next_page_token=next_page,
         )
 
-    async def GetServerInfo(  # noqa: N802
+    async def GetServerInfo(
         self, request: translation_service_pb2.GetServerInfoRequest, context: Context
     ) -> translation_service_pb2.GetServerInfoResponse:
         """Tell what the server is."""

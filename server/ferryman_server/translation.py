@@ -36,7 +36,9 @@ class TranslationWarning:
 
 
 _MESSAGES: Mapping[WarningKind, str] = {
-    WarningKind.SOURCE_TRUNCATED: "the sentence is longer than the model reads; its end is left out",
+    WarningKind.SOURCE_TRUNCATED: (
+        "the sentence is longer than the model reads; its end is left out"
+    ),
     WarningKind.SENTENCE_SPLIT: (
         "the sentence is longer than the model reads; it was translated in pieces"
     ),

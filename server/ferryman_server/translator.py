@@ -60,7 +60,9 @@ class Translator:
             DeadlineExceededError: The deadline passed.
             EngineFailedError: Decoding failed; the request is not to blame.
         """
-        route = self._catalogue.route(request.model, request.source_language, request.target_language)
+        route = self._catalogue.route(
+            request.model, request.source_language, request.target_language
+        )
         options = apply_options(request.decoding, route.model.manifest)
         started = time.monotonic()
         prepared = await self._prepare(request, route)
@@ -73,7 +75,9 @@ class Translator:
         ]
         self._check_queue_could_hold(jobs)
         results = await _decode(route.model, jobs, request.deadline)
-        texts = await self._off_the_loop(compose_translations, prepared, results, options, route.model)
+        texts = await self._off_the_loop(
+            compose_translations, prepared, results, options, route.model
+        )
         return TranslationResult(
             texts=texts,
             model=route.model.full_name,

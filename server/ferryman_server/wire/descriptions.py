@@ -30,7 +30,9 @@ def server_info(
     )
 
 
-def model_message(model: Model, *, is_default: bool, state: model_pb2.ModelState) -> model_pb2.Model:
+def model_message(
+    model: Model, *, is_default: bool, state: model_pb2.ModelState
+) -> model_pb2.Model:
     """Describe a model."""
     manifest = model.manifest
     message = model_pb2.Model(

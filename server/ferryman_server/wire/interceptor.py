@@ -67,7 +67,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             except asyncio.CancelledError:
                 _write_log_line(call, _ended_early(context))
                 raise
-            except Exception as error:  # noqa: BLE001 whatever it is, the caller gets a status
+            except Exception as error:
                 await _abort(context, call, error)
             if is_ours:
                 context.set_trailing_metadata(((REQUEST_ID, call.request_id),))

@@ -27,7 +27,7 @@ def page(items: Sequence[Item], *, size: int, token: str) -> tuple[Sequence[Item
     faults = []
     if size < 0:
         faults.append(Fault("page_size", f"must not be negative, but is {size}"))
-    start = int(token) if token.isascii() and token.isdigit() and len(token) < 10 else 0  # noqa: PLR2004
+    start = int(token) if token.isascii() and token.isdigit() and len(token) < 10 else 0
     if (token and not start) or (start and start >= len(items)):
         faults.append(Fault("page_token", "must be the next_page_token of the page before"))
     if faults:

@@ -156,7 +156,9 @@ def _decoding(
         )
     fewest, most = options.min_tokens, options.max_tokens
     if fewest is not None and most is not None and fewest > most:
-        faults.invalid("decoding.min_tokens", f"must be at most max_tokens ({most}), but is {fewest}")
+        faults.invalid(
+            "decoding.min_tokens", f"must be at most max_tokens ({most}), but is {fewest}"
+        )
     return options
 
 
@@ -197,7 +199,7 @@ class _Numbers:
 
     def real(self, name: str, least: float, most: float) -> float | None:
         value = self._within(name, least, most)
-        # 0.6 travels as the float32 nearest to it; it should be the 0.6 of a model's defaults again.
+        # 0.6 travels as the float32 nearest to it, but should equal the 0.6 of a model's defaults.
         return None if value is None else float(f"{value:.7g}")
 
     def _within(self, name: str, least: float, most: float) -> float | None:

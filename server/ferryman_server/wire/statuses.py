@@ -1,4 +1,4 @@
-"""From exceptions to statuses: the one place where it is decided what a caller learns of an error."""
+"""From exceptions to statuses: the one place that decides what a caller learns of an error."""
 
 from __future__ import annotations
 
