@@ -1,7 +1,7 @@
 """How many cores this process may use: what the scheduler allows, and what the container pays for.
 
-`os.cpu_count` tells what the machine has. In a container with a quota of two cores on a machine with
-sixty-four, sixty-four threads would take turns at being throttled.
+`os.cpu_count` tells what the machine has. In a container with a quota of two cores on a machine
+with sixty-four, sixty-four threads would take turns at being throttled.
 """
 
 from __future__ import annotations

@@ -104,15 +104,11 @@ class Server:
         Returns:
             Whether all of them finished.
         """
-        await self.report_not_serving()
+        await self._health.enter_graceful_shutdown()
         self._admission.close()
         finished = await self._admission.wait_until_empty(timeout)
         await self._grpc.stop(_FAREWELL_SECONDS if finished else None)
         return finished
-
-    async def report_not_serving(self) -> None:
-        """Say NOT_SERVING under every name, for good."""
-        await self._health.enter_graceful_shutdown()
 
     @property
     def calls_under_way(self) -> int:

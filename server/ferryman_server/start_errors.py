@@ -7,8 +7,8 @@
   + ModelNotInstalledError     4   no bundle given, and none installed
   + DeviceError                1   the device asked for is not there
 
-The command `ferryman` prints what has an ``exit_code`` without a traceback. The numbers are those of
-``ferryman.exit_codes``.
+The command `ferryman` prints what has an ``exit_code`` without a traceback; the numbers are those
+of `ferryman.exit_codes`.
 """
 
 from __future__ import annotations

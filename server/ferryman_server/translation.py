@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ferryman_bundle.manifest import LanguagePair
+from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import ServiceError
-from ferryman_server.decoding import AppliedOptions
 from ferryman_server.text.span import Span
 
 

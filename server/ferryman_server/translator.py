@@ -115,7 +115,7 @@ class Translator:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     def _check_queue_could_hold(self, jobs: Sequence[Job]) -> None:
-        tokens, most = sum(len(job.source) for job in jobs), self._limits.max_queued_tokens
+        tokens, most = sum(len(job.source) + 1 for job in jobs), self._limits.max_queued_tokens
         if tokens > most:
             fault = Fault(
                 "contents", f"must have at most {most} tokens in all, but have {tokens}; split them"

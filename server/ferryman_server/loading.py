@@ -1,0 +1,80 @@
+"""A bundle on disk made a model that translates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from ferryman_bundle import Bundle, BundleError
+from ferryman_bundle.manifest import MANIFEST
+from ferryman_server.catalogue import Model
+from ferryman_server.config import ServerConfig
+from ferryman_server.description import Device
+from ferryman_server.engine import Engine
+from ferryman_server.runtime import OnnxRuntime
+from ferryman_server.start_errors import BundleUnusableError, DeviceError
+
+
+def load_bundle(directory: Path) -> tuple[Bundle, str]:
+    """Read and verify a bundle.
+
+    Returns:
+        The bundle, and the SHA-256 of its manifest in hexadecimal.
+
+    Raises:
+        BundleUnusableError: With the reason in one line.
+    """
+    try:
+        bundle = Bundle.load(directory)
+        digest = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
+    except (BundleError, OSError) as error:
+        raise BundleUnusableError(str(error)) from error
+    return bundle, digest
+
+
+@contextmanager
+def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
+    """Give an engine that runs a bundle, and stop it at the end.
+
+    Raises:
+        DeviceError: The device asked for is not there.
+        BundleUnusableError: ONNX Runtime does not take the graphs.
+    """
+    if config.device == "cuda":
+        raise DeviceError(
+            "--device cuda: this version computes on the CPU only; use --device cpu or auto"
+        )
+    try:
+        runtime = OnnxRuntime(bundle, threads=config.threads)
+    except BundleError as error:
+        raise BundleUnusableError(str(error)) from error
+    engine = Engine(
+        runtime,
+        workers=config.workers,
+        max_rows=config.max_rows,
+        max_queued_tokens=config.max_queued_tokens,
+    )
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def model_of(bundle: Bundle, digest: str, engine: Engine) -> Model:
+    """Return the model that a bundle and its engine are together."""
+    return Model(manifest=bundle.manifest, digest=digest, tokenizer=bundle.tokenizer, engine=engine)
+
+
+def device_of(config: ServerConfig) -> Device:
+    """Return what the models run on."""
+    return Device(
+        provider="CPUExecutionProvider",
+        runtime="onnxruntime",
+        runtime_version=version("onnxruntime"),
+        workers=config.workers,
+        threads_per_worker=config.threads,
+    )
