@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _asks_for_deep_tests(config: pytest.Config) -> bool:
-    return config.option.markexpr == "deep"
+    return bool(config.option.markexpr == "deep")
 
 
 @pytest.hookimpl(tryfirst=True)

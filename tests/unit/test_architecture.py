@@ -42,9 +42,11 @@ ARROWS = {
         ours=("ferryman", "ferryman_bundle"), never=("torch", *ONNX_LIBRARIES)
     ),
     "ferryman_server.engine": Arrows(
-        ours=("ferryman_bundle", "ferryman_server.runtime"), never=("torch", "grpc", "pydantic")
+        ours=("ferryman_bundle",), never=("onnxruntime", "grpc", "pydantic")
     ),
-    "ferryman_server.runtime": Arrows(ours=("ferryman_bundle",), never=("torch", "grpc")),
+    "ferryman_server.runtime": Arrows(
+        ours=("ferryman_bundle", "ferryman_server.engine"), never=("grpc", "pydantic")
+    ),
     "ferryman_export": Arrows(
         ours=(
             "ferryman_bundle",
