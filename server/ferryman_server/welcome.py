@@ -33,7 +33,10 @@ def welcome(model: Model, config: ServerConfig, *, address: str, version: str) -
     """Return the message for people.
 
     Args:
-        address: Where the server listens.
+        model: What the server serves.
+        config: How it was started.
+        address: Where it listens.
+        version: Of ferryman.
     """
     manifest = model.manifest
     pair = manifest.language_pairs[0]

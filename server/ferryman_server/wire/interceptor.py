@@ -25,7 +25,8 @@ REQUEST_ID: Final = "x-request-id"
 _log = logging.getLogger("ferryman.call")
 
 Handler = grpc.RpcMethodHandler[Any, Any]
-Context = grpc.aio.ServicerContext[Any, Any]
+Context = Any
+"""`grpc.aio.ServicerContext`; its stubs know neither its callbacks nor its asynchronous methods."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -44,13 +45,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    ) -> Handler | None:
         """Return the handler of a method, wrapped."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
             return handler
+        method_body: Callable[[object, Context], Any] = handler.unary_unary
+        decode = handler.request_deserializer
         service, _, method = handler_call_details.method.lstrip("/").rpartition("/")
         is_ours = service == SERVICE
 
@@ -60,8 +63,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             try:
                 if is_ours:
                     self._enter(call, context)
-                request = _decoded(handler, raw, call)
-                response = await handler.unary_unary(request, context)
+                request = _decoded(decode, raw, call)
+                response = await method_body(request, context)
             except grpc.aio.AbortError:
                 raise
             except asyncio.CancelledError:
@@ -92,9 +95,9 @@ def _new_call(method: str, context: Context) -> Call:
     return Call(method)
 
 
-def _decoded(handler: Handler, raw: bytes, call: Call) -> object:
+def _decoded(decode: Callable[[bytes], object], raw: bytes, call: Call) -> object:
     try:
-        request: object = handler.request_deserializer(raw)
+        request = decode(raw)
     except DecodeError as error:
         fault = Fault("", "the bytes are no message of this method")
         raise InvalidRequestError([fault]) from error

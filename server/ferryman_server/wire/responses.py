@@ -73,7 +73,7 @@ def _translation(
     message = translation_pb2.Translation(
         hypotheses=[_hypothesis(hypothesis, output) for hypothesis in text.hypotheses],
         warnings=[
-            translation_pb2.Warning(
+            translation_pb2.TranslationWarning(
                 code=_WARNING_CODE[warning.kind],
                 message=warning.message,
                 span=_span(warning.span),

@@ -33,7 +33,7 @@ def status_of(error: BaseException, request_id: str) -> status_pb2.Status:
         text = f"internal error; the server's log has it under request id {request_id}"
         details = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN)]
     details.append(error_details_pb2.RequestInfo(request_id=request_id))
-    number: int = code.value[0]  # type: ignore[assignment]
+    number: int = code.value[0]
     return status_pb2.Status(code=number, message=text, details=[_packed(d) for d in details])
 
 
