@@ -1,5 +1,6 @@
 """The decoding engine: sentences of token ids in, hypotheses out, by continuous batching."""
 
+from ferryman_server.engine.engine import Engine
 from ferryman_server.engine.errors import (
     DeadlineError,
     EngineError,
@@ -12,6 +13,7 @@ from ferryman_server.engine.statistics import Statistics
 
 __all__ = [
     "DeadlineError",
+    "Engine",
     "EngineError",
     "EngineFailedError",
     "EngineStoppedError",

@@ -1,10 +1,10 @@
 """Why the engine did not answer a job, and what the caller can do.
 
 * EngineError
-  + OverloadedError      raised by `submit`        the queue is full; retry after `retry_after` seconds
-  + EngineStoppedError   raised by `submit`, or set on the future: the engine drains or is closed
-  + EngineFailedError    raised by `submit`, or set on the future: decoding itself failed
-  + DeadlineError        set on the future         the job's deadline passed; its answer is of no use
+  + OverloadedError      by `submit`          the queue is full; retry after `retry_after` seconds
+  + EngineStoppedError   by `submit`, future  the engine is not started, is draining, or is closed
+  + EngineFailedError    by `submit`, future  decoding itself failed
+  + DeadlineError        by the future        the deadline passed; the answer is of no use any more
 
 A job that its caller cancelled is no error: its future is cancelled. A job that no batch could ever
 hold (too long, too wide) is the caller's fault and raises `ValueError` from `submit`.
