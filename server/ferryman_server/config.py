@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ferryman_server.cores import usable_cores
@@ -13,6 +14,12 @@ from ferryman_server.logs import LogFormat
 from ferryman_server.start_errors import ConfigError
 
 Count = Annotated[int, Field(ge=1, le=4096)]
+
+
+def _host_and_port(address: str) -> str:
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):\d{1,5}", address):
+        raise ValueError("must be HOST:PORT, as 127.0.0.1:50051")
+    return address
 
 
 class ServerConfig(BaseSettings):
@@ -25,7 +32,7 @@ class ServerConfig(BaseSettings):
 
     bundle: str | None = None
     """Directory of a bundle, or name of an installed model; None for the installed model."""
-    address: Annotated[str, Field(pattern=r"^(\[.+\]|[^:]+|unix):.+$")] = "127.0.0.1:50051"
+    address: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:50051"
     """Where to listen, as ``host:port``; port 0 takes a free one."""
     workers: Count = Field(default_factory=usable_cores)
     """Engine workers, each with a running batch and a core of its own."""
@@ -67,4 +74,5 @@ def load_config(flags: Mapping[str, str | None]) -> ServerConfig:
 
 def _fault(name: str, message: str, value: object, flags: Mapping[str, object]) -> str:
     origin = f"--{name.replace('_', '-')}" if name in flags else f"FERRYMAN_{name.upper()}"
-    return f"{origin}: {message[:1].lower()}{message[1:]}, but is {value!r}"
+    rule = message.removeprefix("Value error, ").replace("Input should", "must").replace("must be a valid", "must be a")
+    return f"{origin}: {rule}, but is {value!r}"

@@ -19,7 +19,7 @@ def usable_cores(root: Path = Path("/")) -> int:
         root: Where ``proc`` and ``sys`` are.
     """
     allowed = len(os.sched_getaffinity(0))
-    return max(1, min(allowed, math.floor(cgroup_quota(root))))
+    return max(1, math.floor(min(allowed, cgroup_quota(root))))
 
 
 def cgroup_quota(root: Path = Path("/")) -> float:

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from ferryman.v1 import translation_service_pb2_grpc
 from ferryman_server.admission import Admission
@@ -21,7 +21,7 @@ from ferryman_server.start_errors import AddressError
 from ferryman_server.translator import Translator
 from ferryman_server.wire.interceptor import SERVICE, CallInterceptor
 
-_REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
+_REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 _FAREWELL_SECONDS: Final = 1.0
 """For the streams of health watchers and the last bytes of answers, once all calls are done."""
 
@@ -141,11 +141,9 @@ def _options(limits: Limits, connections: ConnectionLimits) -> Sequence[tuple[st
     )
 
 
-def _add_reflection(server: grpc.aio.Server, names: Sequence[str]) -> None:
+def _add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
     """Answer reflection under v1 and v1alpha: the messages of the two are the same to the byte."""
-    names = [*names, reflection.SERVICE_NAME, _REFLECTION_V1]
-    servicer = reflection.aio.ReflectionServicer(names)
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+    servicer = reflection.aio.ReflectionServicer([*services, *_REFLECTION])
     method = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
@@ -153,5 +151,5 @@ def _add_reflection(server: grpc.aio.Server, names: Sequence[str]) -> None:
     )
     handlers = {"ServerReflectionInfo": method}
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(_REFLECTION_V1, handlers),)
+        tuple(grpc.method_handlers_generic_handler(name, handlers) for name in _REFLECTION)
     )

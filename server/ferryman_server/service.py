@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -19,7 +19,7 @@ from ferryman_server.wire.pages import page
 from ferryman_server.wire.requests import parse_translation_request
 from ferryman_server.wire.responses import translation_response
 
-Context = grpc.aio.ServicerContext[Any, Any]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 # The names and the arguments of the methods are the contract's.

@@ -115,6 +115,8 @@ async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
         started=datetime.datetime.now(datetime.UTC),
     )
     limits = Limits(
+        max_beam_size=min(Limits().max_beam_size, config.max_rows),
+        max_num_hypotheses=min(Limits().max_num_hypotheses, config.max_rows),
         max_queued_tokens=config.max_queued_tokens,
         max_concurrent_calls=config.max_concurrent_calls,
     )

@@ -128,7 +128,8 @@ def prepare_passage(
     for span in spans:
         tokens = tuple(encoder.encode(span.of(text)))
         if len(tokens) <= max_tokens:
-            sentences.append(Sentence(span, tokens))
+            if tokens:  # what the tokenizer makes nothing of is layout
+                sentences.append(Sentence(span, tokens))
             continue
         too_long.append(span)
         match options.long_input:
@@ -153,4 +154,5 @@ def _pieces(
         return len(encode(piece)) <= max_tokens
 
     for piece in cut_sentence(text, sentence, fits):
-        yield Sentence(piece, tuple(encode(piece.of(text))))
+        if tokens := encode(piece.of(text)):
+            yield Sentence(piece, tuple(tokens))

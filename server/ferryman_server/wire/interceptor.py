@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -24,8 +24,8 @@ REQUEST_ID: Final = "x-request-id"
 
 _log = logging.getLogger("ferryman.call")
 
-Handler = grpc.RpcMethodHandler[Any, Any]
-Context = Any
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = Any
 """`grpc.aio.ServicerContext`; its stubs know neither its callbacks nor its asynchronous methods."""
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
-from ferryman_server.errors import ModelNotFoundError, ServiceError
+from ferryman_server.errors import Fault, ModelNotFoundError, ServiceError
 
 DOMAIN: Final = "ferryman"
-_MOST_VIOLATIONS: Final = 64
-"""A status travels in HTTP/2 headers, which peers limit to 8 KiB and more."""
-_MOST_MESSAGE_CHARACTERS: Final = 1000
+_MOST_CHARACTERS: Final = 500
+"""Of any one string. A status travels in HTTP/2 headers, in base64, and peers take 8 KiB of them."""
+_MOST_VIOLATION_CHARACTERS: Final = 2500
+"""Of all field violations together; those that come after are left out."""
 
 
 def status_of(error: BaseException, request_id: str) -> status_pb2.Status:
@@ -43,13 +45,7 @@ def _details(error: ServiceError) -> list[message.Message]:
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     ]
     if error.faults:
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(
-                field=fault.path, description=_shortened(fault.description)
-            )
-            for fault in error.faults[:_MOST_VIOLATIONS]
-        ]
-        details.append(error_details_pb2.BadRequest(field_violations=violations))
+        details.append(error_details_pb2.BadRequest(field_violations=_violations(error.faults)))
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
@@ -57,10 +53,22 @@ def _details(error: ServiceError) -> list[message.Message]:
     if isinstance(error, ModelNotFoundError):
         details.append(
             error_details_pb2.ResourceInfo(
-                resource_type="ferryman.v1.Model", resource_name=error.model, description=str(error)
+                resource_type="ferryman.v1.Model",
+                resource_name=_shortened(error.model),
+                description=_shortened(str(error)),
             )
         )
     return details
+
+
+def _violations(faults: Sequence[Fault]) -> Iterator[error_details_pb2.BadRequest.FieldViolation]:
+    left = _MOST_VIOLATION_CHARACTERS
+    for fault in faults:
+        description = _shortened(fault.description)
+        left -= len(fault.path) + len(description)
+        if left < 0:
+            return
+        yield error_details_pb2.BadRequest.FieldViolation(field=fault.path, description=description)
 
 
 def _packed(detail: message.Message) -> any_pb2.Any:
@@ -70,6 +78,6 @@ def _packed(detail: message.Message) -> any_pb2.Any:
 
 
 def _shortened(text: str) -> str:
-    if len(text) <= _MOST_MESSAGE_CHARACTERS:
+    if len(text) <= _MOST_CHARACTERS:
         return text
-    return f"{text[:_MOST_MESSAGE_CHARACTERS]} ..."
+    return f"{text[:_MOST_CHARACTERS]} ..."
