@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -75,26 +74,6 @@ def error_of_status(status: status_pb2.Status) -> FerrymanError:
     except ValueError:
         name = "UNKNOWN"
     return _error(name, status.message, status.details)
-
-
-def moved_by(error: FerrymanError, offset: int) -> FerrymanError:
-    """Return the error of a request that began with the caller's text number ``offset``.
-
-    A long list goes out as several requests, and the server counts from the start of each; the
-    caller counts from the start of the list.
-    """
-
-    def moved(text: str) -> str:
-        return re.sub(
-            r"\bcontents\[(\d+)\]", lambda match: f"contents[{int(match[1]) + offset}]", text
-        )
-
-    violations = tuple(
-        FieldViolation(field=moved(fault.field), description=moved(fault.description))
-        for fault in error.field_violations
-    )
-    details = replace(error.details, field_violations=violations)
-    return type(error)(moved(error.message), details)
 
 
 def _status_of_trailers(

@@ -1,0 +1,280 @@
+"""A server on the loopback whose answers a test scripts, and both clients behind one face."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections import deque
+from concurrent import futures
+from contextlib import aclosing, contextmanager
+
+import grpc
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, status_pb2
+from grpc_status import rpc_status
+
+from ferryman import AsyncClient, Client
+from ferryman.v1 import model_pb2, translation_pb2, translation_service_pb2
+from ferryman.v1.translation_service_pb2_grpc import (
+    TranslationServiceServicer,
+    add_TranslationServiceServicer_to_server,
+)
+
+
+class ScriptedService(TranslationServiceServicer):
+    """Translates by turning texts round, after the answers that a test puts before.
+
+    `requests` and `times` hold what came; `received` and `cancelled` count it, for tests that wait.
+    A request with a text of `held` is not answered until the caller gives up.
+    """
+
+    def __init__(self):
+        self.requests = []
+        self.times = []
+        self.received = threading.Semaphore(0)
+        self.cancelled = threading.Semaphore(0)
+        self.limits = model_pb2.Limits(max_contents=1024, max_request_bytes=1 << 20)
+        self.held = set()
+        self.lacks_info = False
+        self._script = deque()
+        self._lock = threading.Lock()
+
+    def fail(self, code, message="refused", *details, times=1):
+        """Answer the next calls with a status and the messages of its details."""
+        status = status_of(code, message, *details)
+        self._script.extend(
+            [lambda _, context: context.abort_with_status(rpc_status.to_status(status))] * times
+        )
+
+    def fail_one_text(self, index, code, message, *details):
+        """Answer the next call with one text failed among the others."""
+
+        def answer(request, _):
+            response = response_to(request)
+            response.translations[index].Clear()
+            response.translations[index].error.CopyFrom(status_of(code, message, *details))
+            return response
+
+        self._script.append(answer)
+
+    def abort(self, code, message, *trailers):
+        """Answer the next call as gRPC itself would: a bare code, and any trailers."""
+
+        def answer(_, context):
+            context.set_trailing_metadata(trailers)
+            context.abort(code, message)
+
+        self._script.append(answer)
+
+    def answer(self, change):
+        """Answer the next call with the usual response, changed."""
+
+        def answer(request, _):
+            response = response_to(request)
+            change(response)
+            return response
+
+        self._script.append(answer)
+
+    def TranslateText(self, request, context):  # noqa: N802
+        with self._lock:
+            self.requests.append(request)
+            self.times.append(time.monotonic())
+            answer = self._script.popleft() if self._script else None
+        self.received.release()
+        if self.held.intersection(request.contents):
+            self._wait_until_given_up(context)
+        return answer(request, context) if answer else response_to(request)
+
+    def _wait_until_given_up(self, context):
+        given_up = threading.Event()
+        if context.add_callback(given_up.set):
+            given_up.wait(30)
+        self.cancelled.release()
+        context.abort(grpc.StatusCode.CANCELLED, "given up")
+
+    def GetServerInfo(self, request, context):  # noqa: N802
+        if self.lacks_info:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        response = translation_service_pb2.GetServerInfoResponse(
+            version="0.1.0",
+            limits=self.limits,
+            default_model="reversal@1.0.0",
+            features=["output.tokens"],
+            device=model_pb2.Device(provider="CPUExecutionProvider", workers=2),
+        )
+        response.start_time.FromSeconds(1_000_000)
+        return response
+
+    def ListModels(self, request, context):  # noqa: N802
+        models = [model_pb2.Model(name=f"m{number}", version="1.0.0") for number in range(5)]
+        models[0].is_default = True
+        models[1].quality.bleu = 31.5
+        return translation_service_pb2.ListModelsResponse(**paged(models, request, "models"))
+
+    def ListLanguagePairs(self, request, context):  # noqa: N802
+        pairs = [
+            model_pb2.LanguagePair(source_language_code="en", target_language_code=target)
+            for target in ("de", "fr", "ro")
+        ]
+        if request.model:
+            pairs = pairs[1:2]
+        return translation_service_pb2.ListLanguagePairsResponse(
+            **paged(pairs, request, "language_pairs")
+        )
+
+
+def paged(items, request, name):
+    """Return one page of two items, as the fields of a response."""
+    begin = int(request.page_token or 0)
+    more = begin + 2 < len(items)
+    return {name: items[begin : begin + 2], "next_page_token": str(begin + 2) if more else ""}
+
+
+def response_to(request):
+    """Return the usual response of the service."""
+    return translation_service_pb2.TranslateTextResponse(
+        translations=[translation_of(text) for text in request.contents],
+        model="reversal@1.0.0",
+        source_language_code=request.source_language_code or "en",
+        target_language_code=request.target_language_code or "fr",
+        request_id="call-1",
+    )
+
+
+def translation_of(text):
+    """Return the translation of a text by this service: itself, backwards."""
+    hypothesis = translation_pb2.Hypothesis(
+        translated_text=text[::-1] if text.strip() else text,
+        score=-0.5,
+        log_prob=-1.5,
+        token_count=3,
+        finish_reason=translation_pb2.FINISH_REASON_EOS,
+    )
+    return translation_pb2.Translation(hypotheses=[hypothesis])
+
+
+def status_of(code, message, *details):
+    """Return a status with details, as a server sends it."""
+    packed = []
+    for detail in details:
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+    return status_pb2.Status(code=code_pb2.Code.Value(code), message=message, details=packed)
+
+
+class BlockingAsyncClient:
+    """An `AsyncClient` that is called like a `Client`, so that one test body tests both."""
+
+    def __init__(self, *arguments, **options):
+        self._runner = asyncio.Runner()
+
+        async def make():
+            return AsyncClient(*arguments, **options)
+
+        try:
+            self._client = self._runner.run(make())
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def __getattr__(self, name):
+        method = getattr(self._client, name)
+        return lambda *arguments, **options: self._runner.run(method(*arguments, **options))
+
+    def translate_each(self, texts, /, *, take=None, before_leaving=None, **options):
+        translations = self._client.translate_each(texts, **options)
+
+        async def collect():
+            collected = []
+            async with aclosing(translations):
+                async for translation in translations:
+                    collected.append(translation)
+                    if len(collected) == take:
+                        break
+                if before_leaving:
+                    before_leaving()
+            return collected
+
+        return self._runner.run(collect())
+
+    def close(self):
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class TakingClient(Client):
+    """A `Client` whose ``translate_each`` can be left early, as that of the class above."""
+
+    def translate_each(self, texts, /, *, take=None, before_leaving=None, **options):
+        collected = []
+        translations = super().translate_each(texts, **options)
+        for translation in translations:
+            collected.append(translation)
+            if len(collected) == take:
+                break
+        if before_leaving:
+            before_leaving()
+        translations.close()
+        return collected
+
+
+@contextmanager
+def serving(service):
+    """Serve on the loopback while the block runs; yields the address."""
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
+    add_TranslationServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.fixture
+def service():
+    return ScriptedService()
+
+
+@pytest.fixture
+def address(service):
+    with serving(service) as address:
+        yield address
+
+
+@pytest.fixture(params=[TakingClient, BlockingAsyncClient], ids=["Client", "AsyncClient"])
+def connect(request):
+    """What makes a client: either of the two, behind one face."""
+    return request.param
+
+
+@pytest.fixture
+def client(connect, address):
+    with connect(address, timeout=20.0) as client:
+        yield client
+
+
+@pytest.fixture
+def nowhere():
+    """An address where nobody listens."""
+    with socket.socket() as bound:  # bound and not listening: nobody else can take the port
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def shared_client():
+    """One client and its service, for properties that try many examples."""
+    service = ScriptedService()
+    with serving(service) as address, Client(address, timeout=20.0) as client:
+        yield client, service
