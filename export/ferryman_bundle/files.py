@@ -80,7 +80,9 @@ def _read_checked(directory: int, name: str, entry: FileEntry) -> bytes:
             )
         content = _read(descriptor, name, size)
     if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise BundleError(f"{name}: does not have the SHA-256 of the manifest; fetch the bundle again")
+        raise BundleError(
+            f"{name}: does not have the SHA-256 of the manifest; fetch the bundle again"
+        )
     return content
 
 
@@ -95,7 +97,8 @@ def _opened_file(directory: int, name: str) -> Iterator[tuple[int, int]]:
         raise BundleError(f"{name}: is missing; fetch the bundle again") from error
     except OSError as error:
         raise BundleError(
-            f"{name}: cannot be opened as a plain file ({error.strerror}); copy the bundle without links"
+            f"{name}: cannot be opened as a plain file ({error.strerror}); "
+            "copy the bundle without links"
         ) from error
     try:
         status = os.fstat(descriptor)
@@ -103,8 +106,8 @@ def _opened_file(directory: int, name: str) -> Iterator[tuple[int, int]]:
             raise BundleError(f"{name}: is not a plain file; fetch the bundle again")
         if status.st_nlink != 1:
             raise BundleError(
-                f"{name}: has {status.st_nlink} hard links, so others can change it; copy the bundle "
-                "(uv: --link-mode=copy)"
+                f"{name}: has {status.st_nlink} hard links, so others can change it; "
+                "copy the bundle (uv: --link-mode=copy)"
             )
         yield descriptor, status.st_size
     finally:
@@ -113,7 +116,7 @@ def _opened_file(directory: int, name: str) -> Iterator[tuple[int, int]]:
 
 def _read(descriptor: int, name: str, size: int) -> bytes:
     """Read a whole file, which must end where its size says."""
-    with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123
+    with open(descriptor, "rb", closefd=False) as file:
         content = file.read(size + 1)
     if len(content) != size:
         raise BundleError(f"{name}: changed while it was read; fetch the bundle again")

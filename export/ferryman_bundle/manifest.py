@@ -14,6 +14,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ferryman_bundle.errors import BundleError
+from ferryman_bundle.quantization import Axis
 
 FORMAT: Final = "ferryman-bundle"
 FORMAT_VERSION: Final = 1
@@ -154,7 +155,7 @@ class WeightEntry(_Section):
     """One tensor of the weights file."""
 
     storage: Storage
-    axis: Literal[0, 1] | None
+    axis: Axis | None
     """The axis that has the scales; None for float32."""
     shape: tuple[Count, ...]
 
@@ -278,7 +279,9 @@ def parse_manifest(content: bytes) -> Manifest:
     try:
         document: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{MANIFEST}: is not valid JSON ({error}); fetch the bundle again") from error
+        raise BundleError(
+            f"{MANIFEST}: is not valid JSON ({error}); fetch the bundle again"
+        ) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise BundleError(f"{MANIFEST}: is not the manifest of a ferryman bundle")
     version = document.get("format_version")
@@ -301,6 +304,8 @@ def _faults(error: pydantic.ValidationError) -> str:
     """Return the first fault and how many there are besides, in one line."""
     first, *others = error.errors(include_url=False, include_input=False)
     path = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ").replace("\n", " ")
+    message = first["msg"].removeprefix("Value error, ")
     more = f" (and {len(others)} more)" if others else ""
-    return f"{path}: {message}{more}" if path else f"{message}{more}"
+    text = f"{path}: {message}{more}" if path else f"{message}{more}"
+    # Names come from the file: a line feed in one must not become a line of the log.
+    return text.encode("unicode_escape").decode()

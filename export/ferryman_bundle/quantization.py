@@ -8,10 +8,12 @@ the exporter called it or merged it with.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+Axis = Literal[0, 1]
 Floats = npt.NDArray[np.float32]
 
 _LEVELS = 127
@@ -30,11 +32,11 @@ class Quantized:
     """(M, N)."""
     scales: Floats
     """(M,) for axis 0, (N,) for axis 1."""
-    axis: int
+    axis: Axis
     """The axis along which every entry has a scale of its own."""
 
 
-def quantize(matrix: Floats, axis: int) -> Quantized:
+def quantize(matrix: Floats, axis: Axis) -> Quantized:
     """Round a matrix to signed bytes, symmetrically, with one scale per entry of `axis`.
 
     Scales are rounded up to 12 bits, by which the largest magnitude of every slice still becomes
@@ -63,7 +65,8 @@ def recognize(matrix: Floats) -> Quantized | None:
     """Return the bytes and scales of a matrix that was rounded before, else None."""
     if matrix.ndim != 2 or not np.isfinite(matrix).all():
         return None
-    for axis in (0, 1):
+    axes: tuple[Axis, Axis] = (0, 1)
+    for axis in axes:
         quantized = quantize(matrix, axis)
         if np.array_equal(dequantize(quantized), matrix):
             return quantized

@@ -1,8 +1,9 @@
-"""The weights file: every tensor once, in safetensors, matrices as bytes where they were rounded."""
+"""The weights file: every tensor once, in safetensors; rounded matrices as bytes and scales."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ def pack_weights(
     Returns:
         The file and what the manifest says of each tensor, by name. Equal input gives equal bytes.
     """
-    stored: dict[str, npt.NDArray[np.generic]] = {}
+    stored: dict[str, npt.NDArray[Any]] = {}
     entries: dict[str, WeightEntry] = {}
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
@@ -73,7 +74,7 @@ def unpack_weights(
 
 
 def _unpack(
-    name: str, entry: WeightEntry, stored: dict[str, npt.NDArray[np.generic]], file: str
+    name: str, entry: WeightEntry, stored: dict[str, npt.NDArray[Any]], file: str
 ) -> Floats:
     """Take one tensor out of `stored`."""
     values = _take(name, entry.shape, np.dtype(entry.storage.value), stored, file)
@@ -87,10 +88,10 @@ def _unpack(
 def _take(
     name: str,
     shape: tuple[int, ...],
-    dtype: np.dtype[np.generic],
-    stored: dict[str, npt.NDArray[np.generic]],
+    dtype: np.dtype[Any],
+    stored: dict[str, npt.NDArray[Any]],
     file: str,
-) -> npt.NDArray[np.generic]:
+) -> npt.NDArray[Any]:
     """Take one stored array out of `stored`, which must have this shape and type."""
     array = stored.pop(name, None)
     if array is None:

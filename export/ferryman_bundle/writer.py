@@ -16,11 +16,19 @@ from ferryman_bundle.manifest import MANIFEST, FileEntry, Manifest
 def describe_files(contents: Mapping[str, bytes]) -> dict[str, FileEntry]:
     """Return what a manifest says of files, in the order of their names."""
     return {
-        name: FileEntry(
-            size=len(contents[name]), sha256=hashlib.sha256(contents[name]).hexdigest()
-        )
+        name: FileEntry(size=len(contents[name]), sha256=hashlib.sha256(contents[name]).hexdigest())
         for name in sorted(contents)
     }
+
+
+def require_absent(directory: Path) -> None:
+    """Check that a bundle can be written, before minutes go into making it.
+
+    Raises:
+        BundleError: The directory exists.
+    """
+    if directory.exists() or directory.is_symlink():
+        raise BundleError(f"{directory}: exists already; remove it or choose another name")
 
 
 def write_bundle(directory: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
@@ -38,8 +46,7 @@ def write_bundle(directory: Path, manifest: Manifest, contents: Mapping[str, byt
     """
     if manifest.files != describe_files(contents):
         raise BundleError(f"{directory}: the manifest describes other files than were given")
-    if directory.exists():
-        raise BundleError(f"{directory}: exists already; remove it or choose another name")
+    require_absent(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     try:

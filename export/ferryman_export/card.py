@@ -23,7 +23,7 @@ def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) ->
         _quality(manifest.quality),
         *(_parity(variant, parity) for variant, parity in manifest.parity.items()),
         f"## Training data\n\n{data or 'Nothing was said about the training data at export.'}",
-        f"## Licence\n\n{manifest.licence}\n\nThe full text is in the file `LICENSE` of this bundle.",
+        f"## Licence\n\n{manifest.licence}\n\nThe full text is in the file `LICENSE`.",
         _limits(manifest),
         _environment(manifest),
     ]
@@ -32,7 +32,9 @@ def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) ->
 
 def _title(manifest: Manifest) -> str:
     pairs = ", ".join(f"{pair.source} → {pair.target}" for pair in manifest.language_pairs)
-    return f"# {manifest.name} {manifest.version}\n\n{manifest.description}\n\n**Languages:** {pairs}"
+    return (
+        f"# {manifest.name} {manifest.version}\n\n{manifest.description}\n\n**Languages:** {pairs}"
+    )
 
 
 def _use(manifest: Manifest) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferryman_bundle.tokenizer import BOS, EOS
-from ferryman_export.runner import GraphRunner
+from ferryman_export.runner import GraphRunner, State
 from ferryman_training.decoding import length_limit
 
 
@@ -50,12 +50,10 @@ def decode_graphs_greedily(
     return [results[i] for i in range(len(sources))]
 
 
-def _decode_batch(
-    runner: GraphRunner, sources: Sequence[Sequence[int]]
-) -> list[GreedyTranslation]:
+def _decode_batch(runner: GraphRunner, sources: Sequence[Sequence[int]]) -> list[GreedyTranslation]:
     rows = len(sources)
     limits = [length_limit(len(source)) for source in sources]
-    state = {**runner.encode(sources), **runner.empty_caches(rows, max(limits))}
+    state: State = {**runner.encode(sources), **runner.empty_caches(rows, max(limits))}
     newest = np.full(rows, BOS, dtype=np.int64)
     tokens: list[list[int]] = [[] for _ in sources]
     totals, margins = np.zeros(rows), np.full(rows, np.inf)

@@ -62,33 +62,40 @@ class LoweredGraphs:
 def lower(graphs: Mapping[str, Graph]) -> LoweredGraphs:
     """Export modules to ONNX graphs that share their weights.
 
-    Weights are told apart by content: torch.onnx merges parameters that are equal, so names say
-    little.
-
     Args:
         graphs: The modules, by the name of their graph.
     """
-    models = {name: _trace(graph) for name, graph in graphs.items()}
+    return separate_weights({name: _trace(graph) for name, graph in graphs.items()})
+
+
+def separate_weights(models: Mapping[str, onnx.ModelProto]) -> LoweredGraphs:
+    """Take the weights out of ONNX models, which are changed by that.
+
+    Tensors are told apart by content, not by name: torch.onnx merges parameters that are equal,
+    and two graphs may use one name for two things.
+
+    Args:
+        models: The models, by the name of their graph.
+    """
     tensors: dict[str, Floats] = {}
     names: dict[tuple[tuple[int, ...], bytes], str] = {}
     lowered: dict[str, LoweredGraph] = {}
     for graph, model in models.items():
-        weights: dict[str, None] = {}
+        renamed: dict[str, str] = {}
         for initializer in model.graph.initializer:
             array = numpy_helper.to_array(initializer)
-            if array.nbytes < _INLINE_BYTES:
+            if array.dtype != np.float32 or array.nbytes < _INLINE_BYTES:
                 continue
             content = (array.shape, hashlib.sha256(array.tobytes()).digest())
             if content not in names:
                 taken = initializer.name in tensors
                 names[content] = f"{graph}.{initializer.name}" if taken else initializer.name
-                tensors[names[content]] = np.array(array, dtype=np.float32)
-            _rename(model.graph, initializer.name, names[content])
+                tensors[names[content]] = np.array(array)
+            renamed[initializer.name] = names[content]
             _make_external(initializer)
-            weights[initializer.name] = None
-        lowered[graph] = LoweredGraph(
-            model.SerializeToString(deterministic=True), tuple(sorted(weights))
-        )
+        _rename(model.graph, renamed)
+        file = model.SerializeToString(deterministic=True)
+        lowered[graph] = LoweredGraph(file, tuple(sorted(set(renamed.values()))))
     return LoweredGraphs(lowered, tensors)
 
 
@@ -97,7 +104,7 @@ def _trace(graph: Graph) -> onnx.ModelProto:
     inputs, outputs = graph.inputs(), graph.outputs()
     with _quiet():
         program = torch.onnx.export(
-            cast(torch.nn.Module, graph).eval(),
+            cast("torch.nn.Module", graph).eval(),
             graph.arguments([port.example() for port in inputs]),
             dynamo=True,
             dynamic_shapes=graph.arguments([port.dynamic_axes() for port in inputs]),
@@ -125,15 +132,17 @@ def _strip(model: onnx.ModelProto) -> None:
     model.graph.name = ""
 
 
-def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """Give an initializer another name, wherever it is used."""
-    if old == new:
-        return
+def _rename(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
+    """Give initializers other names wherever they are used; equal ones become one."""
+    initializers = {}
     for initializer in graph.initializer:
-        if initializer.name == old:
-            initializer.name = new
+        initializer.name = renamed.get(initializer.name, initializer.name)
+        initializers[initializer.name] = initializer
+    kept = list(initializers.values())
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
     for node in graph.node:
-        node.input[:] = [new if name == old else name for name in node.input]
+        node.input[:] = [renamed.get(name, name) for name in node.input]
 
 
 def _make_external(initializer: onnx.TensorProto) -> None:

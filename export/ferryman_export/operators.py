@@ -15,7 +15,12 @@ from torch import Tensor
 
 
 def group_query_attention(
-    qkv: Tensor, keys: Tensor, values: Tensor, past_lengths: Tensor, total_length: Tensor, *, heads: int
+    qkv: Tensor,
+    *,
+    cache: tuple[Tensor, Tensor],
+    past_lengths: Tensor,
+    total_length: Tensor,
+    heads: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Self-attention of one new token per row over a cache where every row has its own length.
 
@@ -26,8 +31,7 @@ def group_query_attention(
 
     Args:
         qkv: Query, key and value side by side, (R, 1, 3 D).
-        keys: (R, H, C, K).
-        values: (R, H, C, K).
+        cache: Keys and values, (R, H, C, K) each.
         past_lengths: Positions of each row that are filled, int32 (R,).
         total_length: ``max(past_lengths) + 1``, int32 (1,), at most C.
         heads: H.
@@ -37,6 +41,7 @@ def group_query_attention(
     """
     _require_export("GroupQueryAttention")
     rows, _, width = qkv.shape
+    keys, values = cache
     attended, keys, values = torch.onnx.ops.symbolic_multi_out(
         "com.microsoft::GroupQueryAttention",
         (qkv, None, None, keys, values, past_lengths, total_length),

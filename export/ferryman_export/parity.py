@@ -126,9 +126,7 @@ def _compare_candidates(
 ) -> None:
     """Compare the probabilities of the candidates, and which one is the first."""
     expected = torch.log_softmax(logits, dim=-1)
-    comparison.compare(
-        "candidate_log_probs", expected.gather(1, torch.from_numpy(best)), log_probs
-    )
+    comparison.compare("candidate_log_probs", expected.gather(1, torch.from_numpy(best)), log_probs)
     expected[:, list(NEVER_GENERATED)] = float("-inf")
     comparison.steps += len(best)
     comparison.agreed += int((expected.argmax(dim=-1).numpy() == best[:, 0]).sum())

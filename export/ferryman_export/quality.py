@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import sacrebleu
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Quality, SearchSettings
@@ -32,7 +33,7 @@ def measure_quality(
     """
     translations = _translate(bundle, [pair.source for pair in pairs], search)
     references = [[pair.target for pair in pairs]]
-    bleu, chrf = sacrebleu.metrics.BLEU(), sacrebleu.metrics.CHRF()
+    bleu, chrf = BLEU(), CHRF()
     return Quality(
         test_set=test_set,
         sentences=len(pairs),

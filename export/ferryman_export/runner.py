@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 
 from ferryman_bundle.manifest import StateKind, StateTensor
 from ferryman_bundle.quantization import Floats
@@ -69,9 +69,11 @@ class GraphRunner:
 
     def empty_caches(self, rows: int, capacity: int) -> State:
         """Return the caches of `rows` hypotheses before their first step."""
-        sizes: dict[int | str, int] = {"hypotheses": rows, "capacity": capacity}
+        sizes = {"hypotheses": rows, "capacity": capacity}
         return {
-            tensor.name: np.zeros([sizes.get(d, d) for d in tensor.shape], dtype=np.float32)
+            tensor.name: np.zeros(
+                [sizes[d] if isinstance(d, str) else d for d in tensor.shape], dtype=np.float32
+            )
             for tensor in self._state
             if tensor.kind is StateKind.CACHE
         }

@@ -17,8 +17,8 @@ Dimension key:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,8 +64,14 @@ def state_tensors(config: ModelConfig) -> list[StateTensor]:
     layers = range(config.decoder_layers)
     shape = ("sources", 1, 1, "source_length")
     return [
-        *(memory(f"{i}.key", ("sources", heads, size, "source_length"), length_axis=3) for i in layers),
-        *(memory(f"{i}.value", ("sources", heads, "source_length", size), length_axis=2) for i in layers),
+        *(
+            memory(f"{i}.key", ("sources", heads, size, "source_length"), length_axis=3)
+            for i in layers
+        ),
+        *(
+            memory(f"{i}.value", ("sources", heads, "source_length", size), length_axis=2)
+            for i in layers
+        ),
         memory("bias", shape, length_axis=3, padding=float("-inf")),
         *(cache(f"{i}.key") for i in layers),
         *(cache(f"{i}.value") for i in layers),
@@ -87,11 +93,10 @@ class EncoderGraph(nn.Module):
     def __init__(self, model: Transformer) -> None:
         super().__init__()
         self.config = model.config
-        self._heads = (model.config.heads, model.config.width // model.config.heads)
         self.embedding = model.embedding
         self.encoder = model.encoder
         self.encoder_norm = model.encoder_norm
-        self.cross_kv = _side_by_side([layer.cross.kv for layer in model.decoder])  # type: ignore[union-attr,misc]
+        self.cross_kv = _side_by_side([layer.cross.kv for layer in _decoder_layers(model)])
 
     def inputs(self) -> list[Port]:
         """Token ids that end with the end of sentence, and 1 for each, 0 for padding."""
@@ -113,10 +118,10 @@ class EncoderGraph(nn.Module):
         bias = torch.where(attention_mask == 0, float("-inf"), 0.0)[:, None, None, :]
         positions = sinusoids(torch.arange(length), width)
         x = (self.embedding(input_ids) * width**0.5 + positions).reshape(batch * length, width)
-        for layer in self.encoder:
-            x = self._layer(layer, x, bias)  # type: ignore[arg-type]
+        for layer in cast("Iterable[EncoderLayer]", self.encoder):
+            x = self._layer(layer, x, bias)
         parts = self.cross_kv(self.encoder_norm(x)).chunk(2 * layers, dim=-1)
-        parts = [part.view(batch, length, *self._heads) for part in parts]
+        parts = [_by_head(part, (batch, length), self.config) for part in parts]
         keys = [part.permute(0, 2, 3, 1) for part in parts[0::2]]
         values = [part.transpose(1, 2) for part in parts[1::2]]
         return (*keys, *values, bias)
@@ -125,21 +130,23 @@ class EncoderGraph(nn.Module):
         """(B x S, D) -> (B x S, D)."""
         batch, length = bias.shape[0], bias.shape[3]
         parts = layer.attention.qkv(layer.attention_norm(x)).chunk(3, dim=-1)
-        query, keys, values = (part.view(batch, length, *self._heads) for part in parts)
+        query, keys, values = (_by_head(part, (batch, length), self.config) for part in parts)
         attended = _attend(
             query.transpose(1, 2), keys.permute(0, 2, 3, 1), values.transpose(1, 2), bias
         )
         x = x + layer.attention.output(attended)
-        return x + layer.feed_forward(layer.feed_forward_norm(x))  # type: ignore[no-any-return]
+        return _feed_forward(layer, x)
 
 
 class StepGraph(nn.Module):
     """Extends every hypothesis by its likeliest next tokens."""
 
+    never_generated: Tensor
+    """Added to logits for ranking: minus infinity where a token must not come, else 0, (V,)."""
+
     def __init__(self, model: Transformer) -> None:
         super().__init__()
         self.config = model.config
-        self._heads = (model.config.heads, model.config.width // model.config.heads)
         self.embedding = model.embedding
         self.decoder = model.decoder
         self.decoder_norm = model.decoder_norm
@@ -177,7 +184,7 @@ class StepGraph(nn.Module):
             list(values[first_cache:]),
         )
 
-    def forward(
+    def forward(  # noqa: PLR0917 - torch.export passes inputs by position
         self,
         input_ids: Tensor,
         past_lengths: Tensor,
@@ -188,29 +195,28 @@ class StepGraph(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Return the outputs in the order of `outputs`."""
         width, layers = self.config.width, self.config.decoder_layers
+        *memory, bias = memory
         x = self.embedding(input_ids.reshape(-1)) * width**0.5 + sinusoids(past_lengths, width)
-        present: list[list[Tensor]] = [[], []]
-        for i, layer in enumerate(self.decoder):
-            qkv = layer.attention.qkv(layer.attention_norm(x))  # type: ignore[union-attr,operator]
-            attended, keys, values = group_query_attention(
-                qkv.unsqueeze(1), cache[i], cache[layers + i], past_lengths, total_length,
+        present: list[tuple[Tensor, Tensor]] = []
+        for i, layer in enumerate(cast("Iterable[DecoderLayer]", self.decoder)):
+            attended, *caches = group_query_attention(
+                layer.attention.qkv(layer.attention_norm(x)).unsqueeze(1),
+                cache=(cache[i], cache[layers + i]),
+                past_lengths=past_lengths,
+                total_length=total_length,
                 heads=self.config.heads,
-            )  # fmt: skip
-            x = x + layer.attention.output(attended.squeeze(1))  # type: ignore[union-attr,operator]
-            x = x + self._cross(layer, x, input_ids, memory[i], memory[layers + i], memory[-1])  # type: ignore[arg-type]
-            x = x + layer.feed_forward(layer.feed_forward_norm(x))  # type: ignore[operator]
-            present[0].append(keys)
-            present[1].append(values)
+            )
+            present.append((caches[0], caches[1]))
+            x = x + layer.attention.output(attended.squeeze(1))
+            query = _by_head(layer.cross.query(layer.cross_norm(x)), input_ids.shape, self.config)
+            attended = _attend(query.transpose(1, 2), memory[i], memory[layers + i], bias)
+            x = _feed_forward(layer, x + layer.cross.output(attended))
         logits = nn.functional.linear(self.decoder_norm(x), self.embedding.weight)
-        return (*self._candidates(logits, candidates), *present[0], *present[1])
-
-    def _cross(
-        self, layer: DecoderLayer, x: Tensor, input_ids: Tensor, keys: Tensor, values: Tensor, bias: Tensor
-    ) -> Tensor:
-        """Attend to the source, (R, D) -> (R, D)."""
-        sources, beam = input_ids.shape
-        query = layer.cross.query(layer.cross_norm(x)).view(sources, beam, *self._heads)
-        return layer.cross.output(_attend(query.transpose(1, 2), keys, values, bias))  # type: ignore[no-any-return]
+        return (
+            *self._candidates(logits, candidates),
+            *(keys for keys, _ in present),
+            *(values for _, values in present),
+        )
 
     def _candidates(self, logits: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and ids of the k likeliest tokens that may come, (R, k).
@@ -221,6 +227,11 @@ class StepGraph(nn.Module):
         """
         _, ids = top_k(logits + self.never_generated, candidates)
         return torch.log(torch.softmax(logits, dim=-1).gather(1, ids)), ids
+
+
+def _by_head(x: Tensor, shape: Sequence[int], config: ModelConfig) -> Tensor:
+    """Split the width into heads and the rows into `shape`, (B x T, D) -> (B, T, H, K)."""
+    return x.view(*shape, config.heads, config.width // config.heads)
 
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
@@ -243,11 +254,21 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor
     return attended.reshape(-1, attended.shape[2] * attended.shape[3])
 
 
-def _side_by_side(projections: list[nn.Linear]) -> nn.Linear:
+def _feed_forward(layer: EncoderLayer | DecoderLayer, x: Tensor) -> Tensor:
+    """The last block of a layer, (B x T, D) -> (B x T, D)."""
+    block: Tensor = layer.feed_forward(layer.feed_forward_norm(x))
+    return x + block
+
+
+def _side_by_side(projections: Sequence[nn.Linear]) -> nn.Linear:
     """Return one projection that computes all of these at once, outputs side by side."""
     width = projections[0].in_features
-    merged = nn.Linear(width, sum(p.out_features for p in projections), dtype=torch.float32)
+    merged = nn.Linear(width, sum(p.out_features for p in projections))
     with torch.no_grad():
         merged.weight.copy_(torch.cat([p.weight for p in projections]))
         merged.bias.copy_(torch.cat([p.bias for p in projections]))
     return merged
+
+
+def _decoder_layers(model: Transformer) -> Iterable[DecoderLayer]:
+    return cast("Iterable[DecoderLayer]", model.decoder)

@@ -23,7 +23,9 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="Directory that `ferryman train` wrote.")],
     bundle: Annotated[Path, typer.Argument(help="Directory to write; must not exist.")],
     *,
-    name: Annotated[str, typer.Option(help="Name of the model.  [default: that of the training run]")] = "",
+    name: Annotated[
+        str, typer.Option(help="Name of the model.", show_default="the name of the run")
+    ] = "",
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.1.0",
     description: Annotated[str, typer.Option(help="One sentence about the model.")] = "",
     licence: Annotated[
@@ -44,8 +46,8 @@ def export(
     sentences: Annotated[
         Path | None,
         typer.Option(
-            help="TSV of real sentence pairs to prove the graphs with.  "
-            "[default: the validation part of the training run]"
+            help="TSV of real sentence pairs to prove the graphs with.",
+            show_default="the validation part of the run's corpus",
         ),
     ] = None,
     sentence_count: Annotated[
@@ -60,7 +62,9 @@ def export(
     ] = 1.0,
     accept_loss: Annotated[
         bool,
-        typer.Option("--accept-loss", help="Write graphs that do not agree, and say so in the card."),
+        typer.Option(
+            "--accept-loss", help="Write graphs that do not agree, and say so in the card."
+        ),
     ] = False,
 ) -> None:
     """Export CHECKPOINT to ONNX, prove it against torch, and write it to BUNDLE."""
@@ -68,16 +72,16 @@ def export(
     # torch and ONNX take seconds to import; --help must not wait for them.
     from ferryman_bundle import BundleError
     from ferryman_bundle.manifest import SearchSettings
-    from ferryman_export.build import Description, Evidence, build_bundle
+    from ferryman_export.build import build_bundle
+    from ferryman_export.description import Description
     from ferryman_export.errors import ExportError
     from ferryman_export.phases import Phases
+    from ferryman_export.proof import Evidence
     from ferryman_training.checkpoint import Checkpoint
     from ferryman_training.corpus import read_pairs
     from ferryman_training.errors import TrainingError
 
     try:
-        if bundle.exists():
-            raise ExportError(f"{bundle}: exists already; remove it or choose another name")
         trained = Checkpoint.load(checkpoint)
         corpus = trained.config.corpus
         pairs = read_pairs(sentences or corpus.valid)
@@ -103,7 +107,7 @@ def export(
             ),
             phases=Phases(console),
         )
-    except (ExportError, TrainingError, BundleError, OSError) as error:
+    except (ExportError, TrainingError, BundleError, OSError, UnicodeDecodeError) as error:
         console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     console.print(f"{manifest.name} {manifest.version} is in {bundle}", highlight=False)
