@@ -74,5 +74,9 @@ def load_config(flags: Mapping[str, str | None]) -> ServerConfig:
 
 def _fault(name: str, message: str, value: object, flags: Mapping[str, object]) -> str:
     origin = f"--{name.replace('_', '-')}" if name in flags else f"FERRYMAN_{name.upper()}"
-    rule = message.removeprefix("Value error, ").replace("Input should", "must").replace("must be a valid", "must be a")
+    rule = (
+        message.removeprefix("Value error, ")
+        .replace("Input should", "must")
+        .replace("must be a valid", "must be a")
+    )
     return f"{origin}: {rule}, but is {value!r}"

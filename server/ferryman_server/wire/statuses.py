@@ -13,7 +13,7 @@ from ferryman_server.errors import Fault, ModelNotFoundError, ServiceError
 
 DOMAIN: Final = "ferryman"
 _MOST_CHARACTERS: Final = 500
-"""Of any one string. A status travels in HTTP/2 headers, in base64, and peers take 8 KiB of them."""
+"""Of any one string. A status travels in HTTP/2 headers, in base64; peers take 8 KiB of them."""
 _MOST_VIOLATION_CHARACTERS: Final = 2500
 """Of all field violations together; those that come after are left out."""
 

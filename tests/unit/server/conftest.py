@@ -86,7 +86,9 @@ def upper_case(job: Job) -> Result:
     )
 
 
-def make_manifest(name: str = "letters", pairs: Sequence[str] = ("en-fr",), **limits: int) -> Manifest:
+def make_manifest(
+    name: str = "letters", pairs: Sequence[str] = ("en-fr",), **limits: int
+) -> Manifest:
     """A sound manifest; the defaults are those of no other model, so that a mix-up shows."""
     file = {"size": 1, "sha256": "0" * 64}
     names = ("weights.safetensors", "tokenizer.model", "README.md", "LICENSE")
@@ -101,7 +103,9 @@ def make_manifest(name: str = "letters", pairs: Sequence[str] = ("en-fr",), **li
             "family": "transformer",
             "parameters": 1234,
             "language_pairs": [
-                dict(zip(("source", "target"), pair.split(">" if ">" in pair else "-"), strict=True))
+                dict(
+                    zip(("source", "target"), pair.split(">" if ">" in pair else "-"), strict=True)
+                )
                 for pair in pairs
             ],
             "tokens": {

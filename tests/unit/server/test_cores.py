@@ -1,4 +1,4 @@
-"""Cores that the scheduler allows and the container pays for, from files as a kernel writes them."""
+"""Cores that the scheduler allows and the container pays for, from files as the kernel has them."""
 
 from __future__ import annotations
 

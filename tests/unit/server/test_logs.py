@@ -22,7 +22,11 @@ def lines():
         configure_logs(log_format, stream=stream)
         logger = logging.getLogger("ferryman.call")
         logger.log(
-            logging.ERROR if error else logging.INFO, "%s", event, exc_info=error, extra={"facts": facts}
+            logging.ERROR if error else logging.INFO,
+            "%s",
+            event,
+            exc_info=error,
+            extra={"facts": facts},
         )
         logging.getLogger("somebody.else").info("not ours, and not important")
         return stream.getvalue()

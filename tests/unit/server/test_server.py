@@ -154,7 +154,8 @@ async def test_what_is_not_here_has_its_own_code(serving, fields, code, reason):
 
 
 @pytest.mark.parametrize(
-    "method", [TRANSLATE, "/ferryman.v1.TranslationService/ListModels", "/grpc.health.v1.Health/Check"]
+    "method",
+    [TRANSLATE, "/ferryman.v1.TranslationService/ListModels", "/grpc.health.v1.Health/Check"],
 )
 async def test_bytes_that_are_no_message_are_the_callers_fault(serving, method):
     async with serving() as (_, channel):
@@ -414,7 +415,9 @@ async def test_a_client_with_reflection_alone_translates(serving, version):
                     files[file.name] = raw
                     wanted += [await ask(file_by_filename=name) for name in file.dependency]
         pool = descriptor_pool.DescriptorPool()
-        pending = {name: descriptor_pb2.FileDescriptorProto.FromString(r) for name, r in files.items()}
+        pending = {
+            name: descriptor_pb2.FileDescriptorProto.FromString(r) for name, r in files.items()
+        }
         while pending:
             name = next(n for n, f in pending.items() if not set(f.dependency) & set(pending))
             pool.Add(pending.pop(name))
@@ -433,7 +436,7 @@ async def test_an_address_in_use_is_a_clear_error(serving, model):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(AddressError, match=address):
             async with serving(address=address):
                 pass

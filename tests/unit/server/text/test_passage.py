@@ -14,7 +14,9 @@ from ferryman_server.text.passage import (
 )
 from ferryman_server.text.span import Span
 
-TEXTS = st.text(max_size=100) | st.text(alphabet="abc .!?\n\t\r\u00a0\u3000😀«é\u0301,;", max_size=200)
+TEXTS = st.text(max_size=100) | st.text(
+    alphabet="abc .!?\n\t\r\u00a0\u3000😀«é\u0301,;", max_size=200
+)
 
 
 class Letters:
@@ -28,7 +30,9 @@ def prepare(text: str, max_tokens: int = 50, **options):
     )
 
 
-@given(TEXTS, st.integers(1, 30), st.booleans(), st.sampled_from([LongInput.SPLIT, LongInput.TRUNCATE]))
+@given(
+    TEXTS, st.integers(1, 30), st.booleans(), st.sampled_from([LongInput.SPLIT, LongInput.TRUNCATE])
+)
 def test_every_sentence_replaced_by_itself_is_the_text(text, limit, split, long_input):
     passage = prepare(text, limit, split_sentences=split, long_input=long_input)
     composed, spans = passage.compose([s.span.of(text) for s in passage.sentences])
@@ -46,7 +50,9 @@ def test_every_sentence_has_tokens_and_not_too_many(text, limit):
 def test_the_spans_of_a_translation_are_where_the_replacements_are(text, data):
     passage = prepare(text)
     replacements = data.draw(
-        st.lists(st.text(max_size=5), min_size=len(passage.sentences), max_size=len(passage.sentences))
+        st.lists(
+            st.text(max_size=5), min_size=len(passage.sentences), max_size=len(passage.sentences)
+        )
     )
     composed, spans = passage.compose(replacements)
     assert [span.of(composed) for span in spans] == replacements
@@ -88,7 +94,7 @@ def test_a_long_sentence_is_truncated_and_reported():
 
 
 def test_a_long_sentence_is_refused_with_its_length_and_the_limit():
-    with pytest.raises(SentenceTooLongError, match="7 tokens.*at most 4") as caught:
+    with pytest.raises(SentenceTooLongError, match=r"7 tokens.*at most 4") as caught:
         prepare("gh. abcdef.", 4, long_input=LongInput.ERROR)
     assert (caught.value.tokens, caught.value.limit) == (7, 4)
     assert caught.value.span == Span(4, 11)

@@ -93,7 +93,7 @@ def test_no_text_takes_quadratic_time(unit):
 
 
 def test_a_segmenter_that_panics_leaves_the_line_whole(monkeypatch):
-    class PanicException(BaseException):  # noqa: N818 the name that a Rust library has for it
+    class PanicException(BaseException):
         pass
 
     def panic(language: str, text: str) -> list[str]:

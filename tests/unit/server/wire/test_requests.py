@@ -61,7 +61,11 @@ def test_what_is_set_arrives():
             "max_length_ratio": 1.5,
             "max_length_offset": 0,
         },
-        text={"split_sentences": False, "keep_newlines": False, "long_input": "LONG_INPUT_POLICY_ERROR"},
+        text={
+            "split_sentences": False,
+            "keep_newlines": False,
+            "long_input": "LONG_INPUT_POLICY_ERROR",
+        },
         output={"sentences": True},
     )
     assert request.texts == ("a", "")
@@ -116,7 +120,10 @@ UNAVAILABLE = [
     ("do_not_translate", {"do_not_translate": ["ferryman"]}),
     ("priority", {"priority": "PRIORITY_HIGH"}),
     ("decoding.patience", {"decoding": {"patience": 2}}),
-    ("decoding.length_penalty_kind", {"decoding": {"length_penalty_kind": "LENGTH_PENALTY_KIND_GNMT"}}),
+    (
+        "decoding.length_penalty_kind",
+        {"decoding": {"length_penalty_kind": "LENGTH_PENALTY_KIND_GNMT"}},
+    ),
     ("decoding.coverage_penalty", {"decoding": {"coverage_penalty": 0.2}}),
     ("decoding.repetition_penalty", {"decoding": {"repetition_penalty": 1.2}}),
     ("decoding.no_repeat_ngram_size", {"decoding": {"no_repeat_ngram_size": 3}}),
@@ -170,7 +177,11 @@ SERVED = {
 def test_every_option_of_the_contract_is_either_served_or_refused():
     """An option that is added to the contract must be decided about here."""
     refused = {path.rpartition(".")[2] for path, _ in UNAVAILABLE}
-    for message in (options_pb2.DecodingOptions, options_pb2.OutputOptions, options_pb2.TextOptions):
+    for message in (
+        options_pb2.DecodingOptions,
+        options_pb2.OutputOptions,
+        options_pb2.TextOptions,
+    ):
         options = {field.name for field in message.DESCRIPTOR.fields}
         assert options <= refused | SERVED
     assert not refused & SERVED
