@@ -129,7 +129,7 @@ def translate_lines(
 def _decoded(
     engine: Engine, passages: Iterable[Passage], options: AppliedOptions
 ) -> Iterator[tuple[Passage, list[Result]]]:
-    """Yield passages with the results of their sentences, in order, many at a time in the engine."""
+    """Yield passages with the results of their sentences, in order; many are under way at once."""
     under_way: deque[tuple[Passage, list[Future[Result]]]] = deque()
     try:
         for passage in passages:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+_MOST_QUEUED_TOKENS = 1 << 20
+"""A test set keeps hundreds of sentences waiting, so that batches are full."""
+
 
 @app.command()
 def evaluate(
@@ -49,7 +52,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Translate a test set through the engine; print BLEU and chrF, and what the engine did."""
-    from ferryman_server.config import ServerConfig
+    from ferryman_server.config import load_config
     from ferryman_server.decoding import apply_options
     from ferryman_server.evaluation import measure, read_pairs, score
     from ferryman_server.installed_models import find_bundle
@@ -61,10 +64,12 @@ def evaluate(
     options = apply_options(
         DecodingOptions(beam_size=beam, length_penalty=length_penalty), loaded.manifest
     )
-    config = ServerConfig(
-        **({} if workers is None else {"workers": workers}),
-        max_rows=max(max_rows, options.beam_size),
-        max_queued_tokens=1 << 20,
+    config = load_config(
+        {
+            "workers": None if workers is None else str(workers),
+            "max_rows": str(max(max_rows, options.beam_size)),
+            "max_queued_tokens": str(_MOST_QUEUED_TOKENS),
+        }
     )
     with running_engine(loaded, config) as engine, _progress(len(pairs)) as on_line:
         translations, run = measure(engine, loaded, pairs, options, on_line=on_line)
