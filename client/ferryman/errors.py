@@ -56,7 +56,7 @@ class ErrorDetails:
 class FerrymanError(Exception):
     """A call to the server failed.
 
-    >>> from ferryman import Client, FerrymanError
+    >>> from ferryman import Client, FerrymanError, Retry
     >>> try:
     ...     with Client("127.0.0.1:1", retry=Retry(max_attempts=1)) as client:
     ...         client.translate("Hello.", target="fr")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+import tomllib
 from collections import deque
 from concurrent import futures
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -16,12 +22,14 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
-from ferryman import AsyncClient, Client
+from ferryman import AsyncClient, Client, Retry
 from ferryman.v1 import model_pb2, translation_pb2, translation_service_pb2
 from ferryman.v1.translation_service_pb2_grpc import (
     TranslationServiceServicer,
     add_TranslationServiceServicer_to_server,
 )
+
+ROOT = Path(__file__).parents[3]
 
 
 class ScriptedService(TranslationServiceServicer):
@@ -40,6 +48,7 @@ class ScriptedService(TranslationServiceServicer):
         self.held = set()
         self.lacks_info = False
         self._script = deque()
+        self._failing = {}
         self._lock = threading.Lock()
 
     def fail(self, code, message="refused", *details, times=1):
@@ -59,6 +68,10 @@ class ScriptedService(TranslationServiceServicer):
             return response
 
         self._script.append(answer)
+
+    def fail_request_with(self, text, code, message, *details):
+        """Answer the request that has this text with a status, whichever it is."""
+        self._failing[text] = status_of(code, message, *details)
 
     def abort(self, code, message, *trailers):
         """Answer the next call as gRPC itself would: a bare code, and any trailers."""
@@ -87,6 +100,8 @@ class ScriptedService(TranslationServiceServicer):
         self.received.release()
         if self.held.intersection(request.contents):
             self._wait_until_given_up(context)
+        for text in self._failing.keys() & set(request.contents):
+            context.abort_with_status(rpc_status.to_status(self._failing[text]))
         return answer(request, context) if answer else response_to(request)
 
     def _wait_until_given_up(self, context):
@@ -229,11 +244,11 @@ class TakingClient(Client):
 
 
 @contextmanager
-def serving(service):
+def serving(service, address="127.0.0.1:0"):
     """Serve on the loopback while the block runs; yields the address."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
     add_TranslationServiceServicer_to_server(service, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(address)
     server.start()
     try:
         yield f"127.0.0.1:{port}"
@@ -265,11 +280,26 @@ def client(connect, address):
 
 
 @pytest.fixture
+def impatient_client(connect, address):
+    """A client that repeats nothing of its own accord."""
+    with connect(address, timeout=20.0, retry=Retry(max_attempts=1)) as client:
+        yield client
+
+
+@pytest.fixture
 def nowhere():
-    """An address where nobody listens."""
-    with socket.socket() as bound:  # bound and not listening: nobody else can take the port
+    """An address where nobody listens, and that nobody else can take."""
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+@pytest.fixture
+def serve_at(service):
+    """What starts a server at an address, until the end of the test."""
+    with ExitStack() as servers:
+        yield lambda address: servers.enter_context(serving(service, address))
 
 
 @pytest.fixture(scope="module")
@@ -278,3 +308,110 @@ def shared_client():
     service = ScriptedService()
     with serving(service) as address, Client(address, timeout=20.0) as client:
         yield client, service
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """A folder that, on the module path, makes the verbs of pyproject.toml installed ones.
+
+    It also holds the verbs of a package that the tests make up.
+    """
+    root = tmp_path_factory.mktemp("site-packages")
+    verbs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    _install(root, "ferryman", verbs["ferryman.commands"])
+    _install(
+        root,
+        "made-up",
+        {
+            "greet": "made_up:app",
+            "needs-extra": "made_up_extra:app [training,export]",
+            "needs-late": "made_up:late [training]",
+            "needs-module": "made_up_extra:app",
+            "needs-itself": "made_up.missing:app [training]",
+        },
+    )
+    (root / "made_up.py").write_text(MADE_UP_VERBS)
+    (root / "made_up_extra.py").write_text("import a_library_that_nobody_has\n")
+    return root
+
+
+MADE_UP_VERBS = '''
+import enum, sys, time
+import typer
+
+app = typer.Typer()
+late = typer.Typer()
+
+
+class ExpectedError(Exception):
+    exit_code = 4
+
+
+class How(enum.StrEnum):
+    WELL = "well"
+    EXPECTED = "expected"
+    DISK = "disk"
+    DEFECT = "defect"
+    EXIT = "exit"
+    MANY = "many"
+    SLEEP = "sleep"
+
+
+@app.command()
+def greet(how: How = How.WELL):
+    """Greet."""
+    print("hello", flush=True)
+    if how is How.EXPECTED:
+        raise ExpectedError("the model is out of order: mend it")
+    if how is How.DISK:
+        raise OSError(28, "No space left on device", "/full")
+    if how is How.DEFECT:
+        raise KeyError("a defect")
+    if how is How.EXIT:
+        raise typer.Exit(6)
+    if how is How.MANY:
+        for _ in range(100_000):
+            print("hello")
+    if how is How.SLEEP:
+        time.sleep(60)
+
+
+@late.command()
+def needs_late():
+    """Import late."""
+    import a_library_that_nobody_has
+'''
+
+
+def _install(root, name, verbs):
+    folder = root / f"{name.replace('-', '_')}-0.1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+    lines = [f"{verb} = {target}\n" for verb, target in verbs.items()]
+    (folder / "entry_points.txt").write_text("".join(["[ferryman.commands]\n", *lines]))
+
+
+@pytest.fixture
+def command(installed):
+    """What runs the command in a process of its own, as a shell does; `stdin` is bytes."""
+    path = os.pathsep.join([str(installed), str(ROOT / "client"), os.environ.get("PYTHONPATH", "")])
+
+    def start(*arguments, **environment):
+        return subprocess.Popen(
+            [sys.executable, "-m", "ferryman", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path, "COLUMNS": "100", **environment},
+        )
+
+    def run(*arguments, stdin=b"", **environment):
+        with start(*arguments, **environment) as process:
+            stdout, stderr = process.communicate(stdin, timeout=60)
+        assert b"Traceback" not in stderr or b"a defect" in stderr, stderr.decode()
+        return SimpleNamespace(
+            code=process.returncode, stdout=stdout.decode(), stderr=stderr.decode()
+        )
+
+    run.start = start
+    return run

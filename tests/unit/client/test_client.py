@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ferryman
-from ferryman import AsyncClient, Beam, Client, FinishReason, Greedy, Retry
+from ferryman import AsyncClient, Beam, Client, FinishReason, Greedy
 
 
 def test_one_text_becomes_one_translation(client):
@@ -303,9 +303,8 @@ async def test_a_cancelled_task_cancels_its_call(address, service):
     ],
 )
 def test_wrong_settings_are_refused_at_once(connect, options, fault):
-    address = options.pop("address", "127.0.0.1:1")
     with pytest.raises(ValueError, match=fault):
-        connect(address, **options)
+        connect(**{"address": "127.0.0.1:1", **options})
 
 
 def test_many_threads_may_use_one_client(address):
@@ -338,11 +337,8 @@ def test_any_list_is_answered_one_to_one_and_in_order(shared_client, texts, limi
     ]
 
 
-def test_a_retry_of_one_attempt_is_one_request(connect, address, service):
+def test_a_retry_of_one_attempt_is_one_request(impatient_client, service):
     service.fail("UNAVAILABLE", "not now")
-    with (
-        connect(address, retry=Retry(max_attempts=1)) as client,
-        pytest.raises(ferryman.UnavailableError, match="not now"),
-    ):
-        client.translate("a")
+    with pytest.raises(ferryman.UnavailableError, match="not now"):
+        impatient_client.translate("a")
     assert len(service.requests) == 1
