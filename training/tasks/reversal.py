@@ -57,9 +57,7 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=10, help="most letters of a line")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    write(
-        options.folder, shortest=options.shortest, longest=options.longest, seed=options.seed
-    )
+    write(options.folder, shortest=options.shortest, longest=options.longest, seed=options.seed)
 
 
 if __name__ == "__main__":
