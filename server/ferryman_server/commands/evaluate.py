@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ferryman_server.decoding import AppliedOptions
     from ferryman_server.evaluation import Run, Scores
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _MOST_QUEUED_TOKENS = 1 << 20
 """A test set keeps hundreds of sentences waiting, so that batches are full."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ferryman_server.config import ServerConfig
     from ferryman_server.engine import Engine
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def _option(description: str, default: str, metavar: str) -> Any:
