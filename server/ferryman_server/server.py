@@ -22,6 +22,7 @@ from ferryman_server.translator import Translator
 from ferryman_server.wire.interceptor import SERVICE, CallInterceptor
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
+_QUIET_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 1.0
 """For the streams of health watchers and the last bytes of answers, once all calls are done."""
 
@@ -107,6 +108,9 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._admission.close()
         finished = await self._admission.wait_until_empty(timeout)
+        # gRPC answers a call that comes just as it stops with CANCELLED, which reads as if its
+        # sender had given up. Those who came late are told UNAVAILABLE before that.
+        await self._admission.wait_until_quiet(_QUIET_SECONDS, timeout=_FAREWELL_SECONDS)
         await self._grpc.stop(_FAREWELL_SECONDS if finished else None)
         return finished
 
