@@ -8,11 +8,7 @@ from dataclasses import replace
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
-from google.rpc import (  # type: ignore[import-untyped]
-    code_pb2,
-    error_details_pb2,
-    status_pb2,
-)
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ferryman import errors
 from ferryman.errors import ErrorDetails, FerrymanError, FieldViolation
@@ -54,7 +50,8 @@ def error_of_call(fault: grpc.RpcError, *, address: str, timeout: float) -> Ferr
     if status is not None:  # somebody answered, who knows more than the transport
         return _error(code.name, status.message or text, status.details)
     if code is grpc.StatusCode.UNAVAILABLE:
-        text = f"no server answers at {address}: {text}"
+        # gRPC reports a chain of causes, of which the last one is the fact.
+        text = f"no server answers at {address}: {text.rpartition(': ')[2]}"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
         text = f"no answer from {address} within {timeout:g} s"
     elif code is grpc.StatusCode.UNIMPLEMENTED:

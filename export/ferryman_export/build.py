@@ -64,7 +64,7 @@ def build_bundle(
         lowered = lower({"encoder": EncoderGraph(model), "step": StepGraph(model)})
         found += [f"{name} {len(g.file) / 1e3:.0f} kB" for name, g in lowered.graphs.items()]
     state = tuple(state_tensors(model.config))
-    proof = prove(model, checkpoint.tokenizer, lowered, state, evidence=evidence, phases=phases)
+    proof = prove(model, checkpoint, lowered, state, evidence=evidence, phases=phases)
     weights, entries = pack_weights(lowered.tensors, storage)
     graphs = {
         name: GraphEntry(file=f"{name}.onnx", weights=graph.weights)

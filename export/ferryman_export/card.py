@@ -78,16 +78,14 @@ def _quality(quality: Quality | None) -> str:
         if search.beam_size == 1
         else f"beam {search.beam_size}, length penalty {search.length_penalty:g}"
     )
-    return (
-        f"## Quality\n\nOn {quality.test_set} ({quality.sentences:,} sentences), {how}, "
-        "through the engine that serves the bundle:\n\n"
-    ) + _table(
-        ("", "Score", "sacreBLEU signature"),
-        [
-            ("BLEU", f"**{quality.bleu:.1f}**", f"`{quality.bleu_signature}`"),
-            ("chrF", f"**{quality.chrf:.1f}**", f"`{quality.chrf_signature}`"),
-        ],
-    )
+    # A signature has vertical bars, which would end the cell of a table.
+    return f"""## Quality
+
+On {quality.test_set} ({quality.sentences:,} sentences), {how}, through the engine that serves the
+bundle:
+
+- **BLEU {quality.bleu:.1f}**, `{quality.bleu_signature}`
+- **chrF {quality.chrf:.1f}**, `{quality.chrf_signature}`"""
 
 
 def _parity(variant: str, parity: Parity) -> str:

@@ -20,6 +20,7 @@ def choose_golden_sentences(
     greedy: Sequence[tuple[Decoded, GreedyTranslation]],
     *,
     count: int,
+    max_source_tokens: int,
 ) -> tuple[GoldenSentence, ...]:
     """Choose sentences of every length whose translation is no close call.
 
@@ -28,14 +29,18 @@ def choose_golden_sentences(
         tokens: The same as ids.
         greedy: Their translations by the model and by the graphs.
         count: How many to choose at most.
+        max_source_tokens: The longest source that the bundle will accept.
     """
     sure = [
         i
         for i, (expected, found) in enumerate(greedy)
-        if expected.ids == found.ids and found.margin >= _SURE_MARGIN
+        if expected.ids == found.ids
+        and found.margin >= _SURE_MARGIN
+        and 1 <= len(tokens[i].source) <= max_source_tokens
     ]
     sure.sort(key=lambda i: (len(tokens[i].source), i))
-    chosen = [sure[k * (len(sure) - 1) // max(count - 1, 1)] for k in range(min(count, len(sure)))]
+    taken = min(count, len(sure))
+    chosen = [sure[k * (len(sure) - 1) // max(taken - 1, 1)] for k in range(taken)]
     return tuple(
         GoldenSentence(
             text=pairs[i].source,
@@ -43,5 +48,5 @@ def choose_golden_sentences(
             ids=greedy[i][0].ids,
             log_prob=greedy[i][0].log_probability,
         )
-        for i in dict.fromkeys(chosen)
+        for i in chosen
     )

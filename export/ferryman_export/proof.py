@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from ferryman_bundle.manifest import GoldenSentence, Parity, StateTensor
-from ferryman_bundle.tokenizer import Tokenizer
 from ferryman_export.errors import ExportError
 from ferryman_export.golden import choose_golden_sentences
 from ferryman_export.greedy import decode_graphs_greedily
@@ -16,6 +15,7 @@ from ferryman_export.parity import finite, measure_parity
 from ferryman_export.phases import Phases
 from ferryman_export.runner import GraphRunner
 from ferryman_training.batching import tokenize
+from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
 from ferryman_training.transformer import Transformer
@@ -49,7 +49,7 @@ class Proof:
 
 def prove(
     model: Transformer,
-    tokenizer: Tokenizer,
+    checkpoint: Checkpoint,
     lowered: LoweredGraphs,
     state: Sequence[StateTensor],
     *,
@@ -58,16 +58,30 @@ def prove(
 ) -> Proof:
     """Hold graphs against their model, and choose golden sentences.
 
+    Args:
+        model: With the values that the bundle stores.
+        checkpoint: That it came from; its tokenizer and limits count here.
+        lowered: The graphs.
+        state: What the graphs pass from step to step.
+        evidence: The sentences to use.
+        phases: Shows what is going on.
+
     Raises:
         ExportError: They do not agree enough, and that was not accepted.
     """
-    tokens = [tokenize(pair, tokenizer) for pair in evidence.parity]
+    tokens = [tokenize(pair, checkpoint.tokenizer) for pair in evidence.parity]
     sources = [pair.source for pair in tokens]
     with phases.phase("Decoding with model and graphs") as found:
         runner = GraphRunner(lowered, state)
         expected = decode_greedily(model, sources)
         greedy = list(zip(expected, decode_graphs_greedily(runner, sources), strict=True))
-        golden = choose_golden_sentences(evidence.parity, tokens, greedy, count=_GOLDEN_SENTENCES)
+        golden = choose_golden_sentences(
+            evidence.parity,
+            tokens,
+            greedy,
+            count=_GOLDEN_SENTENCES,
+            max_source_tokens=checkpoint.config.corpus.max_tokens,
+        )
         same = sum(a.ids == b.ids for a, b in greedy)
         found.append(f"{same} of {len(greedy)} translations are the same")
     with phases.phase("Comparing step by step") as found:

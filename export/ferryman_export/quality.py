@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Quality, SearchSettings
+from ferryman_server.engine import Engine, Job, Search
+from ferryman_server.runtime import OnnxRuntime
 from ferryman_training.corpus import SentencePair
-
-if TYPE_CHECKING:
-    from ferryman_server.engine import Engine
 
 _CHUNK: Final = 256
 """Sentences handed to the engine at a time, well below what its queue takes."""
@@ -46,27 +44,10 @@ def measure_quality(
 
 
 def _translate(bundle: Bundle, texts: Sequence[str], search: SearchSettings) -> list[str]:
-    """Translate texts as single sentences, in order."""
-    from ferryman_server.engine import Job, Search
-
-    generation = bundle.manifest.generation
-    jobs = []
-    for text in texts:
-        source = tuple(bundle.tokenizer.encode(text))
-        limit = int(generation.max_length_ratio * len(source)) + generation.max_length_offset
-        jobs.append(
-            Job(
-                source=source,
-                search=Search(
-                    beam_size=search.beam_size,
-                    length_penalty=search.length_penalty,
-                    max_tokens=limit,
-                ),
-                deadline=None,
-            )
-        )
+    """Translate texts, each as one sentence, cut where the model can read no further."""
+    jobs = [_job(bundle, text, search) for text in texts]
     translations: list[str] = []
-    with _running_engine(bundle) as engine:
+    with Engine(OnnxRuntime(bundle)) as engine:
         for start in range(0, len(jobs), _CHUNK):
             futures = engine.submit(jobs[start : start + _CHUNK])
             results = [future.result() for future in futures]
@@ -74,15 +55,16 @@ def _translate(bundle: Bundle, texts: Sequence[str], search: SearchSettings) -> 
     return translations
 
 
-@contextmanager
-def _running_engine(bundle: Bundle) -> Iterator[Engine]:
-    """Give an engine that serves the bundle."""
-    from ferryman_server.engine import Engine
-    from ferryman_server.runtime import OnnxRuntime
-
-    engine = Engine(OnnxRuntime(bundle))
-    engine.start()
-    try:
-        yield engine
-    finally:
-        engine.close()
+def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:
+    """Return the job of translating one text."""
+    generation, limits = bundle.manifest.generation, bundle.manifest.limits
+    source = bundle.tokenizer.encode(text)[: limits.max_source_tokens]
+    limit = int(generation.max_length_ratio * len(source)) + generation.max_length_offset
+    return Job(
+        source=tuple(source),
+        search=Search(
+            beam_size=search.beam_size,
+            length_penalty=search.length_penalty,
+            max_tokens=min(limit, limits.max_target_tokens),
+        ),
+    )

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 
 from ferryman_bundle.manifest import StateKind, StateTensor
 from ferryman_bundle.quantization import Floats

@@ -184,7 +184,7 @@ class StepGraph(nn.Module):
             list(values[first_cache:]),
         )
 
-    def forward(  # noqa: PLR0917 - torch.export passes inputs by position
+    def forward(
         self,
         input_ids: Tensor,
         past_lengths: Tensor,

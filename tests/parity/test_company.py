@@ -115,7 +115,9 @@ def step_in_place(runner, state, ids, lengths, memory, pool):
 def scripts(request, tokens):
     """32 sources of 1 to about 150 tokens with 12 steps of 4 hypotheses each."""
     draw = np.random.default_rng(request.config.option.seed)
-    lengths = draw.permutation(np.r_[1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 150, draw.integers(3, 90, 20)])
+    lengths = draw.permutation(
+        np.r_[1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 150, draw.integers(3, 90, 20)]
+    )
     vocabulary = np.arange(4, 600)
     made = []
     for length in lengths:
@@ -141,7 +143,10 @@ def alone(request, runner, state, scripts):
 def test_company_changes_no_bit(runner, state, alone, company):
     scripts, expected = alone
     for start in range(0, len(scripts) - company + 1, company):
-        assert play(runner, state, scripts[start : start + company]) == expected[start : start + company]
+        assert (
+            play(runner, state, scripts[start : start + company])
+            == expected[start : start + company]
+        )
 
 
 @pytest.mark.parametrize("length", [160, 256, 264, 520])

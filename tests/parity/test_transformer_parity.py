@@ -78,7 +78,10 @@ def test_greedy_search_gives_the_same_ids_and_log_probabilities(model, runner, t
 @torch.no_grad()
 def test_rows_of_different_lengths_run_together(model, runner, tokens):
     """One row is at its first token while others are far along: continuous batching."""
-    chosen = [TokenPair(pair.source[:9], pair.target[:n]) for pair, n in zip(tokens, (0, 7, 3, 12), strict=False)]
+    chosen = [
+        TokenPair(pair.source[:9], pair.target[:n])
+        for pair, n in zip(tokens, (0, 7, 3, 12), strict=False)
+    ]
     lengths = np.array([len(pair.target) for pair in chosen], np.int32)
     sources = [pair.source for pair in chosen]
     state = {**runner.encode(sources), **runner.empty_caches(len(chosen), 16)}

@@ -16,8 +16,6 @@ from ferryman_training.corpus import SentencePair
 
 _WORD = re.compile(r"[^\s,;:!?\"“”«»()\[\]]*[^\s,;:!?\"“”«»()\[\].]")
 """Up to punctuation and brackets; dots stay inside (``fstab.d``) but not at the end."""
-_CHANCE_RESEMBLANCE = re.compile(r"[^\W\d_]{1,3}")
-"""Up to three letters: French *a*, *on*, *son* are other words than the English ones."""
 _FOREIGN_RESERVED = re.compile(f"[{RESERVED[0]}-{RESERVED[-1]}]")
 _SPAN_COUNTS = (1, 1, 2, 3)
 """How many spans of a pair are reserved, each entry equally likely."""
@@ -32,8 +30,17 @@ def shared_spans(pair: SentencePair) -> list[str]:
     return [
         word
         for word, count in in_source.items()
-        if count == 1 and in_target.get(word) == 1 and not _CHANCE_RESEMBLANCE.fullmatch(word)
+        if count == 1 and in_target.get(word) == 1 and not _alike_by_chance(word)
     ]
+
+
+def _alike_by_chance(word: str) -> bool:
+    """Tell whether a word is short enough to be another word of the other language.
+
+    As *a*, *on* and *son* are in English and French; *NFS* is the same in both.
+    """
+    acronym = len(word) > 1 and word.isupper()
+    return len(word) <= 3 and word.isalpha() and not acronym
 
 
 def augment(pair: SentencePair, chance: random.Random) -> SentencePair | None:

@@ -90,7 +90,8 @@ class Reporter:
 
     def _reading(self, planned: PlannedUpdate, figures: UpdateFigures) -> Reading:
         run, step = self._run, planned.step
-        validations = math.ceil(run.steps / run.validate_every) - step // run.validate_every
+        # One that is due at this very step is still to come.
+        validations = math.ceil(run.steps / run.validate_every) - (step - 1) // run.validate_every
         return Reading(
             step=step,
             steps=run.steps,

@@ -41,7 +41,9 @@ def progress_of(total_bytes: int | None) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("to go"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # Results go straight to stdout: rich must not take them for something to show.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         task = progress.add_task("", total=total_bytes, lines=0)
         lines = 0
 

@@ -75,6 +75,7 @@ class Pool:
 
     def move(self, source: int, target: int, length: int) -> int:
         """Copy a slot onto another, as far as it is filled; return the bytes copied."""
+        self._pad(self._rows(target), length)
         return self._copy(self._rows(source), self._rows(target), length)
 
     def copy_row(self, source: int, target: int, length: int) -> int:
@@ -98,8 +99,7 @@ class Pool:
             rows = self._rows(slot)
             part = old[:, rows][self._up_to(length)]
             self._buffer[:, rows][self._up_to(length)] = part
-            if self.kind is StateKind.MEMORY:
-                self._buffer[:, rows][self._beyond(length)] = self._padding
+            self._pad(rows, length)
             copied += part.nbytes
         return copied
 
@@ -114,6 +114,11 @@ class Pool:
     def _beyond(self, length: int) -> tuple[slice, ...]:
         assert self._axis is not None
         return (*(_ALL,) * self._axis, slice(length, None))
+
+    def _pad(self, rows: slice, length: int) -> None:
+        """Write padding where every hypothesis would read it: a cache is read only where filled."""
+        if self.kind is StateKind.MEMORY and self._axis is not None:
+            self._buffer[:, rows][self._beyond(length)] = self._padding
 
     def _copy(self, source: slice, target: slice, length: int) -> int:
         part = self._buffer[:, source][self._up_to(length)]

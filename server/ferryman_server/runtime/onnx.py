@@ -76,7 +76,7 @@ class OnnxRuntime:
             self._tensors,
             width=width,
             max_sources=max_sources,
-            max_candidates=min(width + 1, self.vocabulary_size),
+            vocabulary_size=self.vocabulary_size,
         )
 
     def verify(self, bundle: Bundle) -> None:

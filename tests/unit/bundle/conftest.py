@@ -58,7 +58,7 @@ def contents(tokenizer_model, tensors):
         "step.onnx": b"the decoder step, likewise",
         "weights.safetensors": pack_weights(tensors, Storage.INT8)[0],
         "tokenizer.model": tokenizer_model,
-        "README.md": "# A card\n".encode(),
+        "README.md": b"# A card\n",
         "LICENSE": b"Do as you like.\n",
     }
 
@@ -120,9 +120,7 @@ def document(contents, tensors):
             }
         },
         "weights": {name: entry.model_dump(mode="json") for name, entry in entries.items()},
-        "files": {
-            name: entry.model_dump() for name, entry in describe_files(contents).items()
-        },
+        "files": {name: entry.model_dump() for name, entry in describe_files(contents).items()},
         "golden": [{"text": "a", "source_ids": [5], "ids": [6, 7], "log_prob": -1.5}],
         "parity": {},
         "quality": None,

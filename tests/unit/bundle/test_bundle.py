@@ -9,7 +9,8 @@ import random
 import numpy as np
 import pytest
 
-from ferryman_bundle import Bundle, BundleError, bundle as bundle_module
+from ferryman_bundle import Bundle, BundleError
+from ferryman_bundle import bundle as bundle_module
 
 FILES = (
     "manifest.json",
@@ -104,9 +105,7 @@ HARM = (
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("harm", HARM, ids=lambda harm: harm.__name__)
-def test_harm_to_any_file_is_refused_in_one_line_that_names_it(
-    directory, name, harm, monkeypatch
-):
+def test_harm_to_any_file_is_refused_in_one_line_that_names_it(directory, name, harm, monkeypatch):
     # A trailing line feed is as good a manifest as one without it.
     if name == "manifest.json" and harm in (lengthen, truncate):
         harm = empty

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ferryman_bundle.quantization import dequantize, quantize, recognize
@@ -12,7 +13,9 @@ from ferryman_bundle.quantization import dequantize, quantize, recognize
 MATRICES = hnp.arrays(
     np.float32,
     hnp.array_shapes(min_dims=2, max_dims=2, max_side=9),
-    elements=st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**99), max_value=2.0**99),
+    elements=st.floats(
+        width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**99), max_value=2.0**99
+    ),
 )
 AXES = st.sampled_from([0, 1])
 
@@ -59,7 +62,11 @@ def test_a_matrix_that_was_not_rounded_is_not_recognized():
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros(4, np.float32), np.full((2, 2), -np.inf, np.float32), np.full((2, 2), np.nan, np.float32)],
+    [
+        np.zeros(4, np.float32),
+        np.full((2, 2), -np.inf, np.float32),
+        np.full((2, 2), np.nan, np.float32),
+    ],
     ids=["vector", "infinite", "NaN"],
 )
 def test_what_bytes_cannot_hold_is_not_recognized(array):

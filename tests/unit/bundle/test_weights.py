@@ -35,7 +35,9 @@ def test_equal_tensors_give_equal_bytes_in_any_order(tensors):
 def test_infinities_survive():
     tensors = {"never": np.float32([0.0, -np.inf])}
     content, entries = pack_weights(tensors, Storage.INT8)
-    np.testing.assert_array_equal(unpack_weights(content, entries, file="w")["never"], tensors["never"])
+    np.testing.assert_array_equal(
+        unpack_weights(content, entries, file="w")["never"], tensors["never"]
+    )
 
 
 @pytest.fixture
@@ -49,7 +51,10 @@ def stored(tensors):
         (lambda s: s.pop("norm.bias"), "lacks 'norm.bias'"),
         (lambda s: s.pop("embedding.weight:scale"), "lacks 'embedding.weight:scale'"),
         (lambda s: s.update(more=np.zeros(1)), "holds 'more'"),
-        (lambda s: s.update({"norm.bias": np.zeros(9, np.float32)}), r"'norm.bias' is float32 \(9,\)"),
+        (
+            lambda s: s.update({"norm.bias": np.zeros(9, np.float32)}),
+            r"'norm.bias' is float32 \(9,\)",
+        ),
         (lambda s: s.update({"norm.bias": np.zeros(8, np.int8)}), r"'norm.bias' is int8 \(8,\)"),
     ],
 )
@@ -62,5 +67,5 @@ def test_a_file_that_is_not_what_the_manifest_says_is_refused(stored, tensors, c
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 8, b"\xff" * 64, b"PK\3\4 no tensors here"])
 def test_what_is_no_safetensors_file_is_refused(content):
-    with pytest.raises(BundleError, match="^weights: is no safetensors file"):
+    with pytest.raises(BundleError, match=r"^weights: is no safetensors file"):
         unpack_weights(content, {}, file="weights")

@@ -92,7 +92,7 @@ class ScriptedService(TranslationServiceServicer):
 
         self._script.append(answer)
 
-    def TranslateText(self, request, context):  # noqa: N802
+    def TranslateText(self, request, context):
         with self._lock:
             self.requests.append(request)
             self.times.append(time.monotonic())
@@ -111,7 +111,7 @@ class ScriptedService(TranslationServiceServicer):
         self.cancelled.release()
         context.abort(grpc.StatusCode.CANCELLED, "given up")
 
-    def GetServerInfo(self, request, context):  # noqa: N802
+    def GetServerInfo(self, request, context):
         if self.lacks_info:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         response = translation_service_pb2.GetServerInfoResponse(
@@ -124,13 +124,13 @@ class ScriptedService(TranslationServiceServicer):
         response.start_time.FromSeconds(1_000_000)
         return response
 
-    def ListModels(self, request, context):  # noqa: N802
+    def ListModels(self, request, context):
         models = [model_pb2.Model(name=f"m{number}", version="1.0.0") for number in range(5)]
         models[0].is_default = True
         models[1].quality.bleu = 31.5
         return translation_service_pb2.ListModelsResponse(**paged(models, request, "models"))
 
-    def ListLanguagePairs(self, request, context):  # noqa: N802
+    def ListLanguagePairs(self, request, context):
         pairs = [
             model_pb2.LanguagePair(source_language_code="en", target_language_code=target)
             for target in ("de", "fr", "ro")
