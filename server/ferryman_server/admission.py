@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 
 from ferryman_server.errors import QueueFullError, ServerDrainingError
 
@@ -19,6 +21,7 @@ class Admission:
         self._under_way = 0
         self._mean_seconds = 0.0
         self._closed = False
+        self._last_arrival = -math.inf
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -35,6 +38,7 @@ class Admission:
             QueueFullError: There are too many already. One of them leaves about every mean call
                 time divided by their number, so the newcomer should come back after that time.
         """
+        self._last_arrival = time.monotonic()
         if self._closed:
             raise ServerDrainingError
         if self._under_way >= self._limit:
@@ -74,3 +78,14 @@ class Admission:
         except TimeoutError:
             return False
         return True
+
+    async def wait_until_quiet(self, seconds: float, *, timeout: float) -> None:
+        """Wait until nobody has come, not even to be refused, for a while.
+
+        Args:
+            seconds: How long nobody has come.
+            timeout: Seconds to wait at most.
+        """
+        give_up = time.monotonic() + timeout
+        while (now := time.monotonic()) < min(give_up, self._last_arrival + seconds):
+            await asyncio.sleep(min(give_up, self._last_arrival + seconds) - now)

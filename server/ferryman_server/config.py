@@ -17,7 +17,8 @@ Count = Annotated[int, Field(ge=1, le=4096)]
 
 
 def _host_and_port(address: str) -> str:
-    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):\d{1,5}", address):
+    parts = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):(\d{1,5})", address)
+    if parts is None or int(parts[2]) > 65535:
         raise ValueError("must be HOST:PORT, as 127.0.0.1:50051")
     return address
 

@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from ferryman.v1 import translation_service_pb2_grpc
+from ferryman_server.address import check_address
 from ferryman_server.admission import Admission
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
@@ -22,6 +23,7 @@ from ferryman_server.translator import Translator
 from ferryman_server.wire.interceptor import SERVICE, CallInterceptor
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
+_QUIET_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 1.0
 """For the streams of health watchers and the last bytes of answers, once all calls are done."""
 
@@ -71,13 +73,11 @@ class Server:
         """Where the server listens, once it does."""
 
     async def __aenter__(self) -> Self:
+        check_address(self._address)
         try:
             self.port = self._grpc.add_insecure_port(self._address)
-        except RuntimeError as error:
-            raise AddressError(
-                f"cannot listen on {self._address}: it is in use, or it is no address of this "
-                "machine; choose another with --address"
-            ) from error
+        except RuntimeError as error:  # somebody took it in this very moment
+            raise AddressError(f"cannot listen on {self._address}: {error}") from error
         for name in self._health_names():
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         await self._grpc.start()
@@ -107,6 +107,9 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._admission.close()
         finished = await self._admission.wait_until_empty(timeout)
+        # gRPC answers a call that comes just as it stops with CANCELLED, which reads as if its
+        # sender had given up. Those who came late are told UNAVAILABLE before that.
+        await self._admission.wait_until_quiet(_QUIET_SECONDS, timeout=_FAREWELL_SECONDS)
         await self._grpc.stop(_FAREWELL_SECONDS if finished else None)
         return finished
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -62,3 +63,24 @@ async def test_waiting_ends_at_its_limit():
 
 async def test_an_empty_server_need_not_wait():
     assert await Admission(1).wait_until_empty(0.01)
+
+
+async def test_it_is_quiet_when_nobody_has_come_for_a_while():
+    admission = Admission(1)
+    started = time.monotonic()
+    await admission.wait_until_quiet(30, timeout=60)
+    assert time.monotonic() - started < 10, "nobody ever came"
+    admission.close()
+    with pytest.raises(ServerDrainingError):
+        admission.enter()
+    came = time.monotonic()
+    await admission.wait_until_quiet(0.1, timeout=60)
+    assert time.monotonic() - came >= 0.1
+
+
+async def test_quiet_is_not_waited_for_for_ever():
+    admission = Admission(1)
+    admission.enter()
+    started = time.monotonic()
+    await admission.wait_until_quiet(60, timeout=0.05)
+    assert 0.05 <= time.monotonic() - started < 30
