@@ -396,14 +396,19 @@ def command(installed):
     """What runs the command in a process of its own, as a shell does; `stdin` is bytes."""
     path = os.pathsep.join([str(installed), str(ROOT / "client"), os.environ.get("PYTHONPATH", "")])
 
+    @contextmanager
     def start(*arguments, **environment):
-        return subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "ferryman", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "COLUMNS": "100", **environment},
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()  # a test that failed must not wait for a process that waits for it
 
     def run(*arguments, stdin=b"", **environment):
         with start(*arguments, **environment) as process:
