@@ -50,7 +50,8 @@ def error_of_call(fault: grpc.RpcError, *, address: str, timeout: float) -> Ferr
     if status is not None:  # somebody answered, who knows more than the transport
         return _error(code.name, status.message or text, status.details)
     if code is grpc.StatusCode.UNAVAILABLE:
-        text = f"no server answers at {address}: {text}"
+        # gRPC reports a chain of causes, of which the last one is the fact.
+        text = f"no server answers at {address}: {text.rpartition(': ')[2]}"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
         text = f"no answer from {address} within {timeout:g} s"
     elif code is grpc.StatusCode.UNIMPLEMENTED:

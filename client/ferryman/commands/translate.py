@@ -80,9 +80,10 @@ def translate(
     search = None if beam is None else Greedy() if beam == 1 else Beam(beam)
     with client, _errors_explained():
         if words:
-            translation = client.translate(
-                _argument(words), source=source, target=target, model=model, search=search
-            )
+            with _texts_named(lambda _: "the text"):
+                translation = client.translate(
+                    _argument(words), source=source, target=target, model=model, search=search
+                )
             _print(json_line(translation) if as_json else translation.text)
             _tell(notes_on(translation))
         else:
@@ -114,11 +115,15 @@ def _translate_lines(each: TranslateEach, file: Path | None, render: Render) -> 
         FerrymanError: A request failed.
         typer.Exit: Some lines have no translation.
     """
-    number = failed = 0
-    with open_lines(file) as (reader, size), progress_of(size) as advance:
+    before = number = failed = 0
+
+    def line_of(text: int) -> str:
+        return f"line {before + text + 1}"
+
+    with open_lines(file) as (reader, size), progress_of(size) as advance, _texts_named(line_of):
         while not reader.at_end:
             before = number
-            with closing(each(reader.burst())) as translations, _lines_named_after(before):
+            with closing(each(reader.burst())) as translations:
                 for number, translation in enumerate(translations, before + 1):
                     failed += translation.error is not None
                     _print(render(translation))
@@ -144,12 +149,12 @@ def _errors_explained() -> Iterator[None]:
 
 
 @contextmanager
-def _lines_named_after(before: int) -> Iterator[None]:
-    """Let errors name lines of the input rather than texts of a request."""
+def _texts_named(name: Callable[[int], str]) -> Iterator[None]:
+    """Let errors name texts as who typed them would, not by their place in a request."""
     try:
         yield
     except InvalidRequestError as error:
-        raise error.with_texts_named(lambda text: f"line {before + text + 1}") from error
+        raise error.with_texts_named(name) from error
 
 
 def _print(result: str) -> None:

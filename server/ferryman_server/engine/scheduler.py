@@ -106,7 +106,8 @@ class Scheduler:
         for ticket in running:
             load.add(ticket)
         room = self.max_rows - load.rows
-        share = math.ceil(len(self._waiting) / (1 + idle_workers))
+        # What cannot be shared equally is for a worker that is idle.
+        share = (len(self._waiting) + (0 if running else idle_workers)) // (1 + idle_workers)
         boarders: list[Ticket] = []
         for ticket in self._waiting:
             if len(boarders) == share or not load.fits(ticket):

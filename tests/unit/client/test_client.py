@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import threading
 import time
+from concurrent import futures
 from datetime import UTC, datetime
 
 import pytest
@@ -279,6 +280,17 @@ async def test_a_closed_client_says_so(address):
     await async_client.close()
     with pytest.raises(RuntimeError, match="closed"):
         await async_client.translate("a")
+
+
+def test_closing_a_client_ends_the_calls_of_other_threads(address, service):
+    service.held = {"a"}
+    with Client(address) as client, futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(client.translate, "a")
+        assert service.received.acquire(timeout=5)
+        client.close()
+        with pytest.raises(ferryman.RequestCancelledError):
+            answer.result(5)
+    assert service.cancelled.acquire(timeout=5)
 
 
 async def test_a_cancelled_task_cancels_its_call(address, service):

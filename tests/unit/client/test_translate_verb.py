@@ -226,6 +226,12 @@ def test_a_refused_line_is_named_by_its_number(translate, service, tmp_path):
     assert "line 18: odd" in result.stderr
 
 
+def test_a_refused_text_is_not_named_as_a_part_of_a_request(translate, service):
+    service.fail("INVALID_ARGUMENT", "contents[0]: must be shorter")
+
+    assert translate("text").stderr == "ferryman translate: the text: must be shorter\n"
+
+
 def test_warnings_name_their_line(translate, service):
     service.answer(lambda response: response.translations[1].warnings.add(message="cut short"))
 

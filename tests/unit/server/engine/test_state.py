@@ -122,8 +122,8 @@ class StateMachine(RuleBasedStateMachine):
         state.reserve()
         gathered = self.specification.gather(self.slots)
         stepped = []
-        for slot, source in enumerate(gathered.sources):
-            source = dict(source)
+        for slot, before in enumerate(gathered.sources):
+            source = dict(before)
             rows = slice(slot * self.width, (slot + 1) * self.width)
             for tensor in RECURRENT:
                 source[tensor.name] = self.random.normal(size=source[tensor.name].shape).astype("f")
