@@ -67,6 +67,7 @@ class BeamSearch:
         self._rows = np.zeros((max_sources, width), np.int64)
         self._inputs = np.zeros((max_sources, width), np.int64)
         self._full = np.zeros(max_sources, np.bool_)
+        self._slots = np.arange(max_sources)[:, None]
         self._history = History(max_sources, width)
 
     def admit(self, slot: int, search: Search) -> None:
@@ -84,7 +85,7 @@ class BeamSearch:
     def input_ids(self, sources: int) -> Ints:
         """Return the token that each row of the first n sources goes on from, (n, W)."""
         inputs = self._inputs[:sources]
-        np.put_along_axis(inputs, self._rows[:sources], self._last[:sources], axis=1)
+        inputs[self._slots[:sources], self._rows[:sources]] = self._last[:sources]
         return inputs
 
     def candidates(self, lengths: Ints) -> int:  # noqa: ARG002 - greedy search needs the lengths
@@ -106,8 +107,8 @@ class BeamSearch:
         rows = self._rows[:n]
         going, ending = extend_beams(
             self._log_probs[:n],
-            np.take_along_axis(log_probs, rows[:, :, None], axis=1),
-            np.take_along_axis(ids, rows[:, :, None], axis=1),
+            log_probs[self._slots[:n], rows],
+            ids[self._slots[:n], rows],
             lengths > self._min_tokens[:n],
             eos=self._eos,
         )
@@ -115,7 +116,7 @@ class BeamSearch:
         self._last[:n] = going.ids
         self._history.record(lengths, going.ids, going.parents, going.token_log_probs)
         done = self._finish(lengths, going, ending)
-        parents = np.take_along_axis(rows, going.parents, axis=1)
+        parents = rows[self._slots[:n], going.parents]
         # What is done needs no state any more, so none of it is copied.
         parents[done] = np.arange(self._width)
         return parents, done

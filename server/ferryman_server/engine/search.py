@@ -45,11 +45,13 @@ class Candidates(NamedTuple):
 
     def take(self, chosen: Ints) -> Candidates:
         """Return the candidates of each source at the given places, (B, any)."""
+        # Plain indexing takes a quarter of the time of np.take_along_axis.
+        places = np.arange(len(chosen))[:, None], chosen
         return Candidates(
-            np.take_along_axis(self.log_probs, chosen, axis=1),
-            np.take_along_axis(self.parents, chosen, axis=1),
-            np.take_along_axis(self.ids, chosen, axis=1),
-            np.take_along_axis(self.token_log_probs, chosen, axis=1),
+            self.log_probs[places],
+            self.parents[places],
+            self.ids[places],
+            self.token_log_probs[places],
         )
 
 

@@ -61,6 +61,7 @@ class DecodeState:
             self._pools.append(Pool(alike, rows_per_slot=rows, slots=max_sources))
             self._pool_of.update((tensor.name, self._pools[-1]) for tensor in alike)
         self._measures = {t.name: t.length_axis for t in tensors if t.kind is StateKind.MEMORY}
+        self._has_caches = any(tensor.kind is StateKind.CACHE for tensor in tensors)
         self._successors = {
             tensor.name: np.empty_like(self._pool_of[tensor.name].view(tensor.name, max_sources))
             for tensor in tensors
@@ -138,7 +139,7 @@ class DecodeState:
     def reserve(self) -> None:
         """Make room in the caches for one more token of every row."""
         needed = int(self.lengths[: self.sources].max(initial=0)) + 1
-        if needed > self.capacity:
+        if self._has_caches and needed > self.capacity:
             self._resize(StateKind.CACHE, max(CAPACITY, 1 << (needed - 1).bit_length()))
 
     def advance(self) -> None:
@@ -227,11 +228,12 @@ def settle(parents: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     ([[2, 1, 0], [0, 1, 2]], [[False, True, False], [False, False, False]])
     """
     same_parent = parents[:, :, None] == parents[:, None, :]  # (n, W, W)
-    copied = np.tril(same_parent, -1).any(axis=2)
+    earlier = np.tri(parents.shape[1], k=-1, dtype=np.bool_)  # (W, W)
+    copied = (same_parent & earlier).any(axis=2)
     if not copied.any():
         return parents, copied
     free = np.ones(parents.shape, np.bool_)
-    np.put_along_axis(free, parents, np.False_, axis=1)
+    free[np.arange(len(parents))[:, None], parents] = False
     rows = parents.copy()
     # As many rows of a source are free as have to be copied, so the two run in step.
     rows[copied] = np.nonzero(free)[1]

@@ -30,7 +30,8 @@ class OnnxDecoder:
     """The step graph over one state in host memory.
 
     The graph reads and writes prefixes of the state's own buffers; a cache is bound as its own
-    successor, and is extended in place. Bindings are renewed only when a shape or a buffer changes.
+    successor, and is extended in place. Bindings are kept, one for every number of sources, until
+    a buffer changes.
 
     Args:
         session: The step graph.
@@ -52,8 +53,8 @@ class OnnxDecoder:
         self.state = DecodeState(tensors, width=width, max_sources=max_sources)
         self._session = session
         self._tensors = tensors
-        self._binding = session.io_binding()
-        self._bound: tuple[int, int] | None = None
+        self._bindings: dict[int, onnxruntime.IOBinding] = {}
+        self._revision = self.state.revision
         # One more than the width is the most that a search asks for.
         offered = min(-(-(width + 1) // _CANDIDATE_STEP) * _CANDIDATE_STEP, vocabulary_size)
         self._input_ids: Ints = np.zeros((max_sources, width), np.int64)
@@ -71,31 +72,41 @@ class OnnxDecoder:
         self._input_ids[:n] = input_ids
         self._past_lengths[:n] = state.lengths[:n, None]
         self._total_length[0] = state.lengths[:n].max() + 1
-        if self._bound != (state.revision, n):
-            self._bind(n)
-            self._bound = state.revision, n
-        self._session.run_with_iobinding(self._binding)
+        self._session.run_with_iobinding(self._binding(n))
         state.advance()
         return self._log_probs[:n, :, :candidates], self._ids[:n, :, :candidates]
 
-    def _bind(self, sources: int) -> None:
+    def _binding(self, sources: int) -> onnxruntime.IOBinding:
+        """Return the binding of the first n slots, made when there first are so many."""
+        if self._revision != self.state.revision:
+            self._bindings.clear()
+            self._revision = self.state.revision
+        if sources not in self._bindings:
+            self._bindings[sources] = self._bind(sources)
+        return self._bindings[sources]
+
+    def _bind(self, sources: int) -> onnxruntime.IOBinding:
         rows = sources * self.state.width
-        self._bind_input("input_ids", self._input_ids[:sources])
-        self._bind_input("past_lengths", self._past_lengths[:sources].reshape(rows))
-        self._bind_input("total_length", self._total_length)
-        self._bind_input("candidates", self._candidates)
-        self._bind_output("candidate_log_probs", self._log_probs[:sources].reshape(rows, -1))
-        self._bind_output("candidate_ids", self._ids[:sources].reshape(rows, -1))
+        inputs: dict[str, npt.NDArray[np.generic]] = {
+            "input_ids": self._input_ids[:sources],
+            "past_lengths": self._past_lengths[:sources].reshape(rows),
+            "total_length": self._total_length,
+            "candidates": self._candidates,
+        }
+        outputs: dict[str, npt.NDArray[np.generic]] = {
+            "candidate_log_probs": self._log_probs[:sources].reshape(rows, -1),
+            "candidate_ids": self._ids[:sources].reshape(rows, -1),
+        }
         for tensor in self._tensors:
-            self._bind_input(tensor.name, self.state.view(tensor.name))
+            inputs[tensor.name] = self.state.view(tensor.name)
             if tensor.output is not None:
-                self._bind_output(tensor.output, self.state.successor(tensor.name))
-
-    def _bind_input(self, name: str, array: npt.NDArray[np.generic]) -> None:
-        self._binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-
-    def _bind_output(self, name: str, array: npt.NDArray[np.generic]) -> None:
-        self._binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+                outputs[tensor.output] = self.state.successor(tensor.name)
+        binding = self._session.io_binding()
+        for name, array in inputs.items():
+            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        for name, array in outputs.items():
+            binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        return binding
 
 
 def _aligned_zeros(shape: tuple[int, ...]) -> Floats:
