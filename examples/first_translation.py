@@ -52,7 +52,7 @@ def main() -> int:
             print(f"A server with the default model is ready after {ready_after:.1f} s.\n")
             for sentence, translation in zip(SENTENCES, _translate(address), strict=True):
                 print(f"  en  {sentence}\n  fr  {translation}\n")
-        print("The server is stopped. ", end="")
+        print("The server is stopped.\n")
     except DemoError as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1

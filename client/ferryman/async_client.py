@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, overload
@@ -19,7 +19,6 @@ from ferryman.results import Translation
 from ferryman.retry import Deadline, Retry
 from ferryman.search import Search
 from ferryman.session import Deadlines, Session
-from ferryman.statuses import moved_by
 from ferryman.v1 import translation_service_pb2 as messages
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
 from ferryman.wire import MakeRequest, info_of, model_of, pair_of, request_maker, translations_of
@@ -117,7 +116,7 @@ class AsyncClient:
         model: str = "",
         search: Search | None = None,
         timeout: float | None = None,
-    ) -> AsyncIterator[Translation]:
+    ) -> AsyncGenerator[Translation, None]:
         """Translate texts as they come, as `Client.translate_each` does.
 
         A loop that is left early should close the iterator, with `contextlib.aclosing`: Python
@@ -189,7 +188,7 @@ class AsyncClient:
 
     async def _translate_all(
         self, texts: Iterable[str], make_request: MakeRequest, deadlines: Deadlines
-    ) -> AsyncIterator[Translation]:
+    ) -> AsyncGenerator[Translation, None]:
         """Keep ``concurrency`` requests on the way, as `Client` does."""
         under_way: deque[tuple[Chunk, AsyncCall[messages.TranslateTextResponse]]] = deque()
         try:
@@ -230,7 +229,7 @@ class AsyncClient:
         try:
             return translations_of(await call.result(), chunk.texts)
         except FerrymanError as error:
-            raise moved_by(error, chunk.start) from error.__cause__
+            raise error.with_texts_named(chunk.name_of) from error.__cause__
 
     def _begin(
         self,

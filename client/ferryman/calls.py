@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Generator
 from typing import Generic, Protocol, TypeVar
 
 import grpc
 
-from ferryman.errors import FerrymanError
 from ferryman.retry import Attempts
 from ferryman.statuses import error_of_call
+
+_log = logging.getLogger("ferryman")
 
 Response = TypeVar("Response")
 Response_co = TypeVar("Response_co", covariant=True)
@@ -59,10 +61,7 @@ class Call(Generic[Response]):
                 try:
                     response = self._attempt.result()
                 except grpc.RpcError as fault:
-                    error = _error(fault, self._attempts, self._address)
-                    wait = self._attempts.wait_after(error)
-                    if wait is None:
-                        raise error from fault
+                    wait = _wait_after(fault, self._attempts, self._address)
                 else:
                     self._attempts.succeeded()
                     return response
@@ -98,10 +97,7 @@ class AsyncCall(Generic[Response]):
                 try:
                     response = await self._attempt
                 except grpc.RpcError as fault:
-                    error = _error(fault, self._attempts, self._address)
-                    wait = self._attempts.wait_after(error)
-                    if wait is None:
-                        raise error from fault
+                    wait = _wait_after(fault, self._attempts, self._address)
                 else:
                     self._attempts.succeeded()
                     return response
@@ -116,5 +112,15 @@ class AsyncCall(Generic[Response]):
         self._attempt.cancel()
 
 
-def _error(fault: grpc.RpcError, attempts: Attempts, address: str) -> FerrymanError:
-    return error_of_call(fault, address=address, timeout=attempts.deadline.timeout)
+def _wait_after(fault: grpc.RpcError, attempts: Attempts, address: str) -> float:
+    """Return the seconds until the next attempt.
+
+    Raises:
+        FerrymanError: There is no next attempt; this is why the call failed.
+    """
+    error = error_of_call(fault, address=address, timeout=attempts.deadline.timeout)
+    wait = attempts.wait_after(error)
+    if wait is None:
+        raise error from fault
+    _log.info("trying %s again in %.1f s: %s", address, wait, error)
+    return wait

@@ -25,6 +25,10 @@ class Chunk:
     texts: tuple[str, ...]
     """The texts; at least one."""
 
+    def name_of(self, text: int) -> str:
+        """Return the name, in the caller's list, of a text of this chunk."""
+        return f"contents[{self.start + text}]"
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkSize:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, overload
@@ -19,7 +19,6 @@ from ferryman.results import Translation
 from ferryman.retry import Deadline, Retry
 from ferryman.search import Search
 from ferryman.session import Deadlines, Session
-from ferryman.statuses import moved_by
 from ferryman.v1 import translation_service_pb2 as messages
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
 from ferryman.wire import MakeRequest, info_of, model_of, pair_of, request_maker, translations_of
@@ -138,7 +137,7 @@ class Client:
         model: str = "",
         search: Search | None = None,
         timeout: float | None = None,
-    ) -> Iterator[Translation]:
+    ) -> Generator[Translation, None, None]:
         """Translate texts as they come, however many there are.
 
         Takes no more of ``texts`` than is on the way, so that memory stays bounded. What is on the
@@ -222,7 +221,7 @@ class Client:
 
     def _translate_all(
         self, texts: Iterable[str], make_request: MakeRequest, deadlines: Deadlines
-    ) -> Iterator[Translation]:
+    ) -> Generator[Translation, None, None]:
         """Keep ``concurrency`` requests on the way; the oldest one is waited for, for the order.
 
         A younger one that was refused is repeated when its turn comes. So a server that has no
@@ -265,7 +264,7 @@ class Client:
         try:
             return translations_of(call.result(), chunk.texts)
         except FerrymanError as error:
-            raise moved_by(error, chunk.start) from error.__cause__
+            raise error.with_texts_named(chunk.name_of) from error.__cause__
 
     def _begin(
         self,

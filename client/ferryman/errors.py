@@ -17,9 +17,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 from ferryman.exit_codes import ExitCode
 
@@ -55,7 +56,7 @@ class ErrorDetails:
 class FerrymanError(Exception):
     """A call to the server failed.
 
-    >>> from ferryman import Client, FerrymanError
+    >>> from ferryman import Client, FerrymanError, Retry
     >>> try:
     ...     with Client("127.0.0.1:1", retry=Retry(max_attempts=1)) as client:
     ...         client.translate("Hello.", target="fr")
@@ -105,6 +106,22 @@ class FerrymanError(Exception):
         """What the server has in place of what was asked for, as ``("en-fr", "fr-en")``."""
         names = self.details.metadata.get("available", "").split(",")
         return tuple(name.strip() for name in names if name.strip())
+
+    def with_texts_named(self, name: Callable[[int], str]) -> Self:
+        """Return this error with ``name(3)`` wherever it says ``contents[3]``.
+
+        The server counts the texts of one request; who reads the error may count otherwise.
+        """
+
+        def named(text: str) -> str:
+            return re.sub(r"\bcontents\[(\d+)\]", lambda match: name(int(match[1])), text)
+
+        violations = tuple(
+            FieldViolation(field=named(fault.field), description=named(fault.description))
+            for fault in self.field_violations
+        )
+        details = replace(self.details, field_violations=violations)
+        return type(self)(named(self.message), details)
 
 
 class InvalidRequestError(FerrymanError):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
-from google.rpc import (  # type: ignore[import-untyped]
-    code_pb2,
-    error_details_pb2,
-    status_pb2,
-)
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ferryman import errors
 from ferryman.errors import ErrorDetails, FerrymanError, FieldViolation
@@ -55,7 +50,8 @@ def error_of_call(fault: grpc.RpcError, *, address: str, timeout: float) -> Ferr
     if status is not None:  # somebody answered, who knows more than the transport
         return _error(code.name, status.message or text, status.details)
     if code is grpc.StatusCode.UNAVAILABLE:
-        text = f"no server answers at {address}: {text}"
+        # gRPC reports a chain of causes, of which the last one is the fact.
+        text = f"no server answers at {address}: {text.rpartition(': ')[2]}"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
         text = f"no answer from {address} within {timeout:g} s"
     elif code is grpc.StatusCode.UNIMPLEMENTED:
@@ -75,26 +71,6 @@ def error_of_status(status: status_pb2.Status) -> FerrymanError:
     except ValueError:
         name = "UNKNOWN"
     return _error(name, status.message, status.details)
-
-
-def moved_by(error: FerrymanError, offset: int) -> FerrymanError:
-    """Return the error of a request that began with the caller's text number ``offset``.
-
-    A long list goes out as several requests, and the server counts from the start of each; the
-    caller counts from the start of the list.
-    """
-
-    def moved(text: str) -> str:
-        return re.sub(
-            r"\bcontents\[(\d+)\]", lambda match: f"contents[{int(match[1]) + offset}]", text
-        )
-
-    violations = tuple(
-        FieldViolation(field=moved(fault.field), description=moved(fault.description))
-        for fault in error.field_violations
-    )
-    details = replace(error.details, field_violations=violations)
-    return type(error)(moved(error.message), details)
 
 
 def _status_of_trailers(

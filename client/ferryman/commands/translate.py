@@ -1,0 +1,166 @@
+"""`ferryman translate`: a text, the lines of a file, or the lines that come on stdin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ferryman.channel import DEFAULT_ADDRESS
+from ferryman.commands.lines import InputError, open_lines
+from ferryman.commands.progress import progress_of
+from ferryman.commands.rendering import Render, explained, json_line, notes_on, plain_line
+from ferryman.errors import FerrymanError, InvalidRequestError
+from ferryman.exit_codes import ExitCode
+from ferryman.results import Translation
+from ferryman.search import Beam, Greedy
+
+TranslateEach = Callable[[Iterable[str]], Generator[Translation, None, None]]
+"""Translates lines in the way that the command line asks for."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def translate(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]", help="Text to translate; without it, lines of stdin."),
+    ] = None,
+    *,
+    source: Annotated[
+        str, typer.Option("--from", metavar="LANGUAGE", help="Language of the text, as en.")
+    ] = "",
+    target: Annotated[
+        str, typer.Option("--to", metavar="LANGUAGE", help="Language to translate into, as fr.")
+    ] = "",
+    file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="File to translate, line by line.")
+    ] = None,
+    server: Annotated[
+        str, typer.Option(metavar="ADDRESS", envvar="FERRYMAN_SERVER", help="Server to ask.")
+    ] = DEFAULT_ADDRESS,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Model, as name or name@version.")
+    ] = "",
+    beam: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="SIZE", help="Size of the beam; 1 is greedy search."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object for each text.")
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.001, metavar="SECONDS", help="Longest time for one request."),
+    ] = 300.0,
+) -> None:
+    """Translate a text, the lines of a file, or the lines of stdin.
+
+    Input and output are UTF-8. A line of input makes a line of output, in the same order, and a
+    blank line stays blank. Results go to stdout, everything else to stderr.
+
+    Exit codes: 0 done, 1 some lines failed, 2 wrong usage, 4 bad input, 5 no server or no room
+    there, 6 no such model or language pair, 7 out of time.
+    """
+    if words and file:
+        raise typer.BadParameter("a text and --file exclude each other")
+    # Only now: --help, and a wrong option, need no gRPC.
+    from ferryman.client import Client
+
+    try:
+        client = Client(server, timeout=timeout)
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault), param_hint="--server") from None
+    search = None if beam is None else Greedy() if beam == 1 else Beam(beam)
+    with client, _errors_explained():
+        if words:
+            with _texts_named(lambda _: "the text"):
+                translation = client.translate(
+                    _argument(words), source=source, target=target, model=model, search=search
+                )
+            _print(json_line(translation) if as_json else translation.text)
+            _tell(notes_on(translation))
+        else:
+            each = partial(
+                client.translate_each, source=source, target=target, model=model, search=search
+            )
+            _translate_lines(each, file, json_line if as_json else plain_line)
+
+
+def _argument(words: Sequence[str]) -> str:
+    """Return the text that the command line gives.
+
+    Raises:
+        InputError: It is not UTF-8.
+    """
+    text = " ".join(words)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Python keeps such bytes as surrogates
+        raise InputError("the text on the command line is not UTF-8") from None
+    return text
+
+
+def _translate_lines(each: TranslateEach, file: Path | None, render: Render) -> None:
+    """Translate the lines of a file, or of stdin.
+
+    Raises:
+        InputError: The input cannot be read to its end; the lines before are translated.
+        FerrymanError: A request failed.
+        typer.Exit: Some lines have no translation.
+    """
+    before = number = failed = 0
+
+    def line_of(text: int) -> str:
+        return f"line {before + text + 1}"
+
+    with open_lines(file) as (reader, size), progress_of(size) as advance, _texts_named(line_of):
+        while not reader.at_end:
+            before = number
+            with closing(each(reader.burst())) as translations:
+                for number, translation in enumerate(translations, before + 1):
+                    failed += translation.error is not None
+                    _print(render(translation))
+                    _tell(notes_on(translation), f"line {number}: ")
+                    advance(len(translation.source.encode()) + 1)
+            sys.stdout.flush()
+    if reader.fault is not None:
+        raise reader.fault
+    if failed:
+        _tell([f"{failed} of {number} lines have no translation"])
+        raise typer.Exit(ExitCode.FAILURE)
+
+
+@contextmanager
+def _errors_explained() -> Iterator[None]:
+    """Turn the error of a call into a message that says what to do, and an exit code."""
+    try:
+        yield
+    except FerrymanError as error:
+        sys.stdout.flush()  # what is done comes before what is not
+        _tell([explained(error)])
+        raise typer.Exit(error.exit_code) from error
+
+
+@contextmanager
+def _texts_named(name: Callable[[int], str]) -> Iterator[None]:
+    """Let errors name texts as who typed them would, not by their place in a request."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        raise error.with_texts_named(name) from error
+
+
+def _print(result: str) -> None:
+    sys.stdout.buffer.write(result.encode() + b"\n")
+
+
+def _tell(notes: Iterable[str], where: str = "") -> None:
+    for note in notes:
+        print(f"ferryman translate: {where}{note}", file=sys.stderr)

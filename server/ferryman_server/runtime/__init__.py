@@ -1,0 +1,6 @@
+"""Runs a bundle's graphs for the engine, on ONNX Runtime."""
+
+from ferryman_server.runtime.errors import DeviceError, VerificationError
+from ferryman_server.runtime.onnx import OnnxRuntime
+
+__all__ = ["DeviceError", "OnnxRuntime", "VerificationError"]
