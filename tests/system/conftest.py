@@ -1,4 +1,4 @@
-"""Real processes and real sockets: a model trained here, exported, and served by its own process."""
+"""Real processes and real sockets: a model trained here, exported, served by its own process."""
 
 from __future__ import annotations
 
@@ -83,8 +83,7 @@ def run_ferryman(*arguments: str, timeout: float = 60, **options) -> Finished:
         del options["stdin"]
     return subprocess.run(
         [sys.executable, "-m", "ferryman", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=False,
         timeout=timeout,
         encoding="utf-8",
