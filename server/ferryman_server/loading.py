@@ -60,7 +60,7 @@ def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
 
 
 def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
-    device = "cuda" if config.device == "cuda" else "cpu"
+    device: runtime.Device = "cuda" if config.device == "cuda" else "cpu"
     try:
         ready = runtime.OnnxRuntime(bundle, config.threads, device=device)
         ready.verify(bundle)
