@@ -172,7 +172,8 @@ def measure(
 def score(translations: Sequence[str], references: Sequence[str]) -> Scores:
     """Score translations with sacreBLEU."""
     # Not needed to serve, so it comes with the extra `evaluate`.
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     bleu, chrf = BLEU(), CHRF()
     return Scores(

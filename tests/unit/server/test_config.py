@@ -64,7 +64,9 @@ def test_addresses_are_host_and_port(address):
     assert load_config({"address": address}).address == address
 
 
-@pytest.mark.parametrize("address", ["50051", "::1", "host:", ":50051", "host:port:1", "host:x", "host:65536"])
+@pytest.mark.parametrize(
+    "address", ["50051", "::1", "host:", ":50051", "host:port:1", "host:x", "host:65536"]
+)
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(ConfigError, match="--address"):
         load_config({"address": address})
