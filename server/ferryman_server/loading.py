@@ -60,9 +60,10 @@ def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
 
 
 def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
-    device: runtime.Device = "cuda" if config.device == "cuda" else "cpu"
     try:
-        ready = runtime.OnnxRuntime(bundle, config.threads, device=device)
+        ready = runtime.OnnxRuntime(
+            bundle, config.threads, device="cpu" if config.device == "auto" else config.device
+        )
         ready.verify(bundle)
     except runtime.DeviceError as error:
         raise DeviceError(f"--device {config.device}: {error}") from error

@@ -84,11 +84,9 @@ def test_the_server_never_loads_torch_and_writes_nothing_into_the_home(serving, 
 
 
 def test_no_text_is_in_the_log(serving, reversal):
-    with (
-        serving(reversal.bundle, "--log-format", "text") as server,
-        Client(server.address) as client,
-    ):
-        client.translate("q w e r t y")
+    with serving(reversal.bundle) as server:
+        with Client(server.address) as client:
+            client.translate("q w e r t y")
         server.end()
     assert "code=OK" in server.log
     assert "q w e r t y" not in server.log
@@ -148,13 +146,7 @@ def flip(path: Path) -> None:
         lambda bundle: (bundle / "extra.txt").write_text("x"),
         lambda bundle: (bundle / "manifest.json").write_text("{"),
     ],
-    ids=[
-        "a flipped bit",
-        "a flipped bit of a graph",
-        "a missing file",
-        "an extra file",
-        "nonsense",
-    ],
+    ids=["weights flipped", "graph flipped", "file missing", "file too many", "no manifest"],
 )
 def test_a_damaged_bundle_is_told_in_one_line(ferryman, damaged, damage):
     damage(damaged)
