@@ -23,7 +23,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ferryman_bundle.manifest import StateKind, StateTensor
+from ferryman_bundle import StateKind, StateTensor
 from ferryman_export.interface import Port
 from ferryman_export.operators import group_query_attention, top_k
 from ferryman_training.config import ModelConfig

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from ferryman_bundle.manifest import StateKind
+from ferryman_bundle import StateKind
 from ferryman_bundle.tokenizer import BOS
 
 

@@ -10,16 +10,20 @@ Dimension key:
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ferryman_server.engine.history import History
 from ferryman_server.engine.job import FinishReason, Hypothesis, Search
+from ferryman_server.engine.limits import LengthLimits
 from ferryman_server.engine.search import (
+    Booleans,
     Candidates,
     Floats,
     Ints,
+    Lengths,
     extend_beams,
     is_done,
     score,
@@ -43,87 +47,68 @@ class BeamSearch:
     """The hypotheses of each source in a batch of beam width W.
 
     Args:
-        max_sources: The most sources there will be, N.
-        width: Beam width W.
+        input_ids: Where to write the token that each row goes on from, (N, W).
         vocabulary_size: How many tokens there are to choose from.
         bos: What every target starts with.
         eos: The token that ends a sentence.
     """
 
-    def __init__(
-        self, max_sources: int, *, width: int, vocabulary_size: int, bos: int, eos: int
-    ) -> None:
+    def __init__(self, input_ids: Ints, *, vocabulary_size: int, bos: int, eos: int) -> None:
+        max_sources, self._width = input_ids.shape
+        self._input_ids = input_ids
         self._bos = bos
         self._eos = eos
-        self._width = width
         # One more than the width, since one of each hypothesis's candidates may be the end.
-        self._candidates = min(width + 1, vocabulary_size)
+        self.candidates = min(self._width + 1, vocabulary_size)
         self._searches: list[Search | None] = [None] * max_sources
         self._finished: list[list[_Finished]] = [[] for _ in range(max_sources)]
-        self._min_tokens = np.zeros(max_sources, np.int64)
-        self._max_tokens = np.zeros(max_sources, np.int64)
-        self._log_probs = np.zeros((max_sources, width), np.float64)
-        self._last = np.zeros((max_sources, width), np.int64)
-        self._rows = np.zeros((max_sources, width), np.int64)
-        self._inputs = np.zeros((max_sources, width), np.int64)
+        self._limits = LengthLimits(max_sources)
+        self._log_probs = np.zeros(input_ids.shape, np.float64)
+        self._rows = np.zeros_like(input_ids)
         self._full = np.zeros(max_sources, np.bool_)
         self._slots = np.arange(max_sources)[:, None]
-        self._history = History(max_sources, width)
+        self._history = History(max_sources, self._width)
 
     def admit(self, slot: int, search: Search) -> None:
         """Start the source in a slot, from one hypothesis: its W rows are still the same."""
         self._searches[slot] = search
         self._finished[slot] = []
-        self._full[slot] = False
-        self._min_tokens[slot] = search.min_tokens
-        self._max_tokens[slot] = search.max_tokens
+        self._limits.admit(slot, search)
         self._log_probs[slot] = -np.inf
         self._log_probs[slot, 0] = 0.0
-        self._last[slot] = self._bos
         self._rows[slot] = np.arange(self._width)
+        self._full[slot] = False
+        self._input_ids[slot] = self._bos
 
-    def input_ids(self, sources: int) -> Ints:
-        """Return the token that each row of the first n sources goes on from, (n, W)."""
-        inputs = self._inputs[:sources]
-        inputs[self._slots[:sources], self._rows[:sources]] = self._last[:sources]
-        return inputs
-
-    def candidates(self, lengths: Ints) -> int:  # noqa: ARG002 - greedy search needs the lengths
-        """Return how many candidates the next step must offer for every row."""
-        return self._candidates
-
-    def advance(self, lengths: Ints, log_probs: Floats, ids: Ints) -> tuple[Ints, list[int]]:
+    def advance(
+        self, lengths: Lengths, log_probs: Floats, ids: Ints, reorder: Callable[[Ints], Ints]
+    ) -> list[int]:
         """Extend every hypothesis by one token and keep the best W of each source.
 
         Args:
             lengths: Tokens that each source's hypotheses have with this one, (n).
             log_probs: Log-probabilities of the candidates in row order, best first, (n, W, k).
             ids: Their tokens, (n, W, k).
+            reorder: `DecodeState.reorder`.
 
         Returns:
-            The row of every hypothesis's parent, (n, W), and the slots that are done.
+            The slots that are done.
         """
         n = len(lengths)
-        rows = self._rows[:n]
+        may_end, at_limit = self._limits.advance(lengths)
+        slots, rows = self._slots[:n], self._rows[:n]
         going, ending = extend_beams(
-            self._log_probs[:n],
-            log_probs[self._slots[:n], rows],
-            ids[self._slots[:n], rows],
-            lengths > self._min_tokens[:n],
-            eos=self._eos,
+            self._log_probs[:n], log_probs[slots, rows], ids[slots, rows], may_end, eos=self._eos
         )
         self._log_probs[:n] = going.log_probs
-        self._last[:n] = going.ids
         self._history.record(lengths, going.ids, going.parents, going.token_log_probs)
-        done = self._finish(lengths, going, ending)
-        parents = rows[self._slots[:n], going.parents]
+        done = self._finish(lengths, at_limit, going, ending)
+        parents = rows[slots, going.parents]
         # What is done needs no state any more, so none of it is copied.
         parents[done] = np.arange(self._width)
-        return parents, done
-
-    def place(self, rows: Ints) -> None:
-        """Take note of the row that every hypothesis is in, (n, W)."""
-        self._rows[: len(rows)] = rows
+        rows[...] = reorder(parents)
+        self._input_ids[slots, rows] = going.ids
+        return done
 
     def hypotheses(self, slot: int, length: int) -> tuple[Hypothesis, ...]:  # noqa: ARG002 - as greedy
         """Return the best finished hypotheses of a slot that is done, best first."""
@@ -138,23 +123,19 @@ class BeamSearch:
         """Follow a source from one slot to another."""
         self._searches[target] = self._searches[source]
         self._finished[target] = self._finished[source]
-        for field in (
-            self._min_tokens,
-            self._max_tokens,
-            self._log_probs,
-            self._last,
-            self._rows,
-            self._full,
-        ):
+        for field in (self._log_probs, self._rows, self._full, self._input_ids):
             field[target] = field[source]
+        self._limits.move(source, target)
         self._history.move(source, target)
 
-    def _finish(self, lengths: Ints, going: Candidates, ending: Candidates) -> list[int]:
+    def _finish(
+        self, lengths: Lengths, at_limit: Booleans | None, going: Candidates, ending: Candidates
+    ) -> list[int]:
         """Note what ends in this step; return the slots that are done."""
-        n = len(lengths)
-        concerned = (ending.log_probs > -np.inf).any(axis=1)
-        concerned |= lengths >= self._max_tokens[:n]
-        concerned |= self._full[:n] | (going.log_probs[:, 0] == -np.inf)
+        concerned = self._full[: len(lengths)] | (going.log_probs[:, 0] == -np.inf)
+        concerned |= (ending.log_probs > -np.inf).any(axis=1)
+        if at_limit is not None:
+            concerned |= at_limit
         return [
             slot
             for slot in concerned.nonzero()[0].tolist()

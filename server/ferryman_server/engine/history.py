@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from ferryman_server.engine.search import Floats, Ints
+from ferryman_server.engine.search import Floats, Ints, Lengths
 
 _STEPS: Final = 64
 """Room at first; doubled as needed."""
@@ -25,13 +25,16 @@ class History:
     """
 
     def __init__(self, max_sources: int, width: int) -> None:
-        shape = (max_sources, _STEPS, width)
+        # Lengths count from 1, so column 0 is never read.
+        shape = (max_sources, 1 + _STEPS, width)
         self._ids = np.zeros(shape, np.int64)
         self._parents = np.zeros(shape, np.int64)
         self._log_probs = np.zeros(shape, np.float32)
         self._slots = np.arange(max_sources)
+        # Steps before somebody may need more room: nobody is asked until then.
+        self._free_steps = _STEPS
 
-    def record(self, lengths: Ints, ids: Ints, parents: Ints | None, log_probs: Floats) -> None:
+    def record(self, lengths: Lengths, ids: Ints, parents: Ints | None, log_probs: Floats) -> None:
         """Note one step of the first n slots.
 
         Args:
@@ -41,12 +44,10 @@ class History:
                 it can only have been the first.
             log_probs: The log-probability of that token alone, (n, W).
         """
-        while int(lengths.max()) > self._ids.shape[1]:
-            self._ids, self._parents, self._log_probs = (
-                np.concatenate([field, np.zeros_like(field)], axis=1)
-                for field in (self._ids, self._parents, self._log_probs)
-            )
-        at = self._slots[: len(lengths)], lengths - 1
+        self._free_steps -= 1
+        if self._free_steps < 0:
+            self._make_room(int(lengths.max()))
+        at = self._slots[: len(lengths)], lengths
         self._ids[at] = ids
         self._log_probs[at] = log_probs
         if parents is not None:
@@ -62,16 +63,26 @@ class History:
         """
         width = self._ids.shape[2]
         if width == 1:
-            return self._ids[slot, :length, 0].tolist(), self._log_probs[slot, :length, 0].tolist()
-        parents = self._parents[slot, :length].tolist()
+            column = slice(1, length + 1)
+            return self._ids[slot, column, 0].tolist(), self._log_probs[slot, column, 0].tolist()
+        parents = self._parents[slot, : length + 1].tolist()
         ranks = np.empty(length, np.int64)
-        for step in range(length - 1, -1, -1):
-            ranks[step] = rank
+        for step in range(length, 0, -1):
+            ranks[step - 1] = rank
             rank = parents[step][rank]
-        steps = np.arange(length)
+        steps = np.arange(1, length + 1)
         return self._ids[slot, steps, ranks].tolist(), self._log_probs[slot, steps, ranks].tolist()
 
     def move(self, source: int, target: int) -> None:
         """Follow a source from one slot to another."""
         for field in (self._ids, self._parents, self._log_probs):
             field[target] = field[source]
+
+    def _make_room(self, longest: int) -> None:
+        """Double the room until the longest hypotheses fit, and see how long that will do."""
+        while longest >= self._ids.shape[1]:
+            self._ids, self._parents, self._log_probs = (
+                np.concatenate([field, np.zeros_like(field)], axis=1)
+                for field in (self._ids, self._parents, self._log_probs)
+            )
+        self._free_steps = self._ids.shape[1] - 1 - longest

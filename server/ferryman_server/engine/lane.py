@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from ferryman_server.engine.beam import BeamSearch
 from ferryman_server.engine.greedy import GreedySearch
 from ferryman_server.engine.job import Hypothesis
@@ -44,11 +42,10 @@ class Lane:
         self._state = self._decoder.state
         self._search: GreedySearch | BeamSearch
         if width == 1:
-            self._search = GreedySearch(max_sources, bos=runtime.bos, eos=runtime.eos)
+            self._search = GreedySearch(self._decoder.input_ids, bos=runtime.bos, eos=runtime.eos)
         else:
             self._search = BeamSearch(
-                max_sources,
-                width=width,
+                self._decoder.input_ids,
                 vocabulary_size=runtime.vocabulary_size,
                 bos=runtime.bos,
                 eos=runtime.eos,
@@ -90,14 +87,9 @@ class Lane:
     def step(self) -> list[Finished]:
         """Advance every hypothesis by one token; return what has finished by that."""
         self._close_gaps()
-        n = self._state.sources
-        lengths = self._state.lengths[:n].astype(np.int64)
-        log_probs, ids = self._decoder.step(
-            self._search.input_ids(n), self._search.candidates(lengths)
-        )
-        lengths += 1
-        parents, done = self._search.advance(lengths, log_probs, ids)
-        self._search.place(self._state.reorder(parents))
+        log_probs, ids = self._decoder.step(self._search.candidates)
+        lengths = self._state.lengths[: self._state.sources, 0]
+        done = self._search.advance(lengths, log_probs, ids, self._state.reorder)
         finished = []
         for slot in done:
             ticket = self._tickets[slot]

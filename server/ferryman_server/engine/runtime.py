@@ -18,12 +18,13 @@ class Decoder(Protocol):
     """The step graph over one state; a thread's own."""
 
     state: DecodeState
+    input_ids: Ints
+    """The last token of each hypothesis, in row order, (max_sources, W); written by the search."""
 
-    def step(self, input_ids: Ints, candidates: int) -> tuple[Floats, Ints]:
+    def step(self, candidates: int) -> tuple[Floats, Ints]:
         """Advance every hypothesis of the state by one token.
 
         Args:
-            input_ids: The last token of each hypothesis, in row order, (n, W).
             candidates: How many continuations of each to return, k.
 
         Returns:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Lengths = npt.NDArray[np.int32]
 Booleans = npt.NDArray[np.bool_]
 
 
@@ -56,14 +57,15 @@ class Candidates(NamedTuple):
 
 
 def choose_greedily(
-    log_probs: Floats, ids: Ints, may_end: Booleans, *, eos: int
+    log_probs: Floats, ids: Ints, may_end: Booleans | None, *, eos: int
 ) -> tuple[Floats, Ints]:
     """Take the best candidate of every source, or the second best where it may not end yet.
 
     Args:
         log_probs: Log-probabilities of the candidates, best first, (B, k).
         ids: Their tokens, (B, k).
-        may_end: Whether ``eos`` may be chosen, (B); where it may not, k must be at least 2.
+        may_end: Whether ``eos`` may be chosen, (B), or None where it always may; where it may not,
+            k must be at least 2.
         eos: The token that ends a sentence.
 
     Returns:
@@ -75,7 +77,7 @@ def choose_greedily(
     [3, 7]
     """
     best = log_probs[:, 0], ids[:, 0]
-    if may_end.all():
+    if may_end is None:
         return best
     too_early = (best[1] == eos) & ~may_end
     return (
@@ -85,7 +87,7 @@ def choose_greedily(
 
 
 def extend_beams(
-    scores: Doubles, log_probs: Floats, ids: Ints, may_end: Booleans, *, eos: int
+    scores: Doubles, log_probs: Floats, ids: Ints, may_end: Booleans | None, *, eos: int
 ) -> tuple[Candidates, Candidates]:
     """Extend every beam by one token: the best W that go on, and those that end.
 
@@ -96,7 +98,7 @@ def extend_beams(
         scores: Summed log-probability of each beam, best first, (B, W); -inf for no beam.
         log_probs: Log-probabilities of each beam's candidates, best first, (B, W, k).
         ids: Their tokens, (B, W, k).
-        may_end: Whether ``eos`` may be chosen, (B).
+        may_end: Whether ``eos`` may be chosen, (B), or None where it always may.
         eos: The token that ends a sentence.
 
     Returns:
@@ -106,7 +108,7 @@ def extend_beams(
     ...     np.array([[0.0, -1.0]]),
     ...     np.float32([[[-0.5, -1.0, -3.0], [-0.25, -2.0, -3.0]]]),
     ...     np.array([[[3, 5, 6], [6, 5, 3]]]),
-    ...     np.array([True]),
+    ...     None,
     ...     eos=3,
     ... )
     >>> going.ids.tolist(), going.parents.tolist(), going.log_probs.tolist()
@@ -116,7 +118,7 @@ def extend_beams(
     """
     sources, width, offered = log_probs.shape
     totals = scores[:, :, None] + log_probs
-    if not may_end.all():
+    if may_end is not None:
         totals[(ids == eos) & ~may_end[:, None, None]] = -np.inf
     shape = sources, width * offered
     extensions = Candidates(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_server.engine.pool import Pool
-from ferryman_server.engine.search import Floats, Ints
+from ferryman_server.engine.search import Floats, Ints, Lengths
 
 SOURCE_STEP: Final = 8
 """Source lengths are multiples of this: other lengths change the rounding of attention."""
@@ -39,7 +39,8 @@ class DecodeState:
 
     Attributes:
         sources: Slots in use, n, gaps among them included.
-        lengths: Tokens that the hypotheses of each slot have so far, int32 (max_sources).
+        lengths: Tokens that each hypothesis has so far, int32 (max_sources, W); those of one source
+            have equally many.
         bytes_copied: Bytes moved to reorder beams, to close gaps and to change buffers.
         revision: Counts the changes of buffers; views taken before one show nothing any more.
     """
@@ -48,7 +49,8 @@ class DecodeState:
         self.width = width
         self.max_sources = max_sources
         self.sources = 0
-        self.lengths: npt.NDArray[np.int32] = np.zeros(max_sources, np.int32)
+        self.lengths: Lengths = np.zeros((max_sources, width), np.int32)
+        self._longest: int | None = 0
         self.bytes_copied = 0
         self.revision = 0
         self._gaps: set[int] = set()
@@ -77,6 +79,13 @@ class DecodeState:
     def capacity(self) -> int:
         """C: the tokens that every cache has room for."""
         return self._extent(StateKind.CACHE)
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that a hypothesis has so far."""
+        if self._longest is None:
+            self._longest = max((int(self.lengths[slot, 0]) for slot in self._taken()), default=0)
+        return self._longest
 
     def view(self, name: str) -> Floats:
         """Return a tensor of the slots in use, (n or R, ...), without a copy."""
@@ -116,6 +125,7 @@ class DecodeState:
     def release(self, slots: Iterable[int]) -> None:
         """Give up the slots of sources that are done; they are gaps until filled or closed."""
         self._gaps.update(slots)
+        self._longest = None
 
     def compact(self) -> list[tuple[int, int]]:
         """Close the gaps by moving the last sources into them.
@@ -138,12 +148,13 @@ class DecodeState:
 
     def reserve(self) -> None:
         """Make room in the caches for one more token of every row."""
-        needed = int(self.lengths[: self.sources].max(initial=0)) + 1
+        needed = self.longest + 1
         if self._has_caches and needed > self.capacity:
             self._resize(StateKind.CACHE, max(CAPACITY, 1 << (needed - 1).bit_length()))
 
     def advance(self) -> None:
         """Take what the step wrote for the state that the next step reads."""
+        self._longest = self.longest + 1
         self.lengths[: self.sources] += 1
         for name in self._successors:
             self.view(name)[...] = self.successor(name)
@@ -168,7 +179,8 @@ class DecodeState:
             target = int(slot * self.width + rows[slot, rank])
             for pool in self._pools:
                 if pool.kind is not StateKind.MEMORY:
-                    self.bytes_copied += pool.copy_row(source, target, int(self.lengths[slot]))
+                    length = int(self.lengths[slot, 0])
+                    self.bytes_copied += pool.copy_row(source, target, length)
         return rows
 
     def _extent(self, kind: StateKind) -> int:
@@ -195,8 +207,7 @@ class DecodeState:
             self._resize(StateKind.CACHE, CAPACITY)
 
     def _resize(self, kind: StateKind, extent: int) -> None:
-        lengths = self._source_lengths if kind is StateKind.MEMORY else self.lengths
-        filled = {slot: int(lengths[slot]) for slot in self._taken()}
+        filled = {slot: self._filled(slot, kind) for slot in self._taken()}
         self.revision += 1
         self.bytes_copied += sum(p.resize(extent, filled) for p in self._pools if p.kind is kind)
 
@@ -207,8 +218,13 @@ class DecodeState:
         self.lengths[target] = self.lengths[source]
         self._source_lengths[target] = self._source_lengths[source]
         for pool in self._pools:
-            filled = self._source_lengths if pool.kind is StateKind.MEMORY else self.lengths
-            self.bytes_copied += pool.move(source, target, int(filled[source]))
+            self.bytes_copied += pool.move(source, target, self._filled(source, pool.kind))
+
+    def _filled(self, slot: int, kind: StateKind) -> int:
+        """Return how far a slot's rows are filled."""
+        if kind is StateKind.MEMORY:
+            return self._source_lengths[slot]
+        return int(self.lengths[slot, 0])
 
 
 def settle(parents: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:

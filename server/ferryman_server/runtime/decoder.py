@@ -57,21 +57,18 @@ class OnnxDecoder:
         self._revision = self.state.revision
         # One more than the width is the most that a search asks for.
         offered = min(-(-(width + 1) // _CANDIDATE_STEP) * _CANDIDATE_STEP, vocabulary_size)
-        self._input_ids: Ints = np.zeros((max_sources, width), np.int64)
-        self._past_lengths: npt.NDArray[np.int32] = np.zeros((max_sources, width), np.int32)
+        self.input_ids: Ints = np.zeros((max_sources, width), np.int64)
         self._total_length: npt.NDArray[np.int32] = np.zeros(1, np.int32)
         self._candidates: Ints = np.array([offered], np.int64)
         self._log_probs: Floats = _aligned_zeros((max_sources, width, offered))
         self._ids: Ints = np.zeros((max_sources, width, offered), np.int64)
 
-    def step(self, input_ids: Ints, candidates: int) -> tuple[Floats, Ints]:
+    def step(self, candidates: int) -> tuple[Floats, Ints]:
         """Advance every hypothesis by one token; see `Decoder.step`."""
         state = self.state
         n = state.sources
         state.reserve()
-        self._input_ids[:n] = input_ids
-        self._past_lengths[:n] = state.lengths[:n, None]
-        self._total_length[0] = state.lengths[:n].max() + 1
+        self._total_length[0] = state.longest + 1
         self._session.run_with_iobinding(self._binding(n))
         state.advance()
         return self._log_probs[:n, :, :candidates], self._ids[:n, :, :candidates]
@@ -88,8 +85,8 @@ class OnnxDecoder:
     def _bind(self, sources: int) -> onnxruntime.IOBinding:
         rows = sources * self.state.width
         inputs: dict[str, npt.NDArray[np.generic]] = {
-            "input_ids": self._input_ids[:sources],
-            "past_lengths": self._past_lengths[:sources].reshape(rows),
+            "input_ids": self.input_ids[:sources],
+            "past_lengths": self.state.lengths[:sources].reshape(rows),
             "total_length": self._total_length,
             "candidates": self._candidates,
         }

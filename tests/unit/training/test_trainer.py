@@ -210,9 +210,7 @@ def test_a_run_that_diverges_keeps_its_last_checkpoint(document, tmp_path, monke
     config = changed(document)
 
     def poison():
-        monkeypatch.setattr(
-            "ferryman_training.learner.learning_rate", lambda *_: float("nan")
-        )
+        monkeypatch.setattr("ferryman_training.learner.learning_rate", lambda *_: float("nan"))
 
     with pytest.raises(DivergenceError):
         run(config, tmp_path, At(7, poison))

@@ -110,7 +110,10 @@ def test_a_beam_of_one_is_greedy(batch, seed):
     by_greedy = Lane(runtime, width=1, max_sources=5)
     by_beam = Lane(runtime, width=1, max_sources=5)
     by_beam._search = BeamSearch(
-        5, width=1, vocabulary_size=runtime.vocabulary_size, bos=runtime.bos, eos=runtime.eos
+        by_beam._decoder.input_ids,
+        vocabulary_size=runtime.vocabulary_size,
+        bos=runtime.bos,
+        eos=runtime.eos,
     )
     assert decode(by_beam, jobs) == decode(by_greedy, jobs)
 

@@ -130,7 +130,7 @@ class StateMachine(RuleBasedStateMachine):
                 state.successor(tensor.name)[rows] = source[tensor.name]
             for tensor in CACHES:
                 new = self.random.normal(size=(self.width, tensor.shape[1], 1, 1)).astype("f")
-                length = int(state.lengths[slot])
+                length = int(state.lengths[slot, 0])
                 state.view(tensor.name)[rows, :, length : length + 1] = new
                 source[tensor.name] = np.concatenate([source[tensor.name], new], axis=2)
             stepped.append(source)
@@ -152,7 +152,7 @@ class StateMachine(RuleBasedStateMachine):
                 np.testing.assert_array_equal(found, source[tensor.name])
             for tensor in CACHES:
                 length = source[tensor.name].shape[2]
-                assert self.state.lengths[slot] == length
+                assert (self.state.lengths[slot] == length).all()
                 found = self.state.view(tensor.name)[rows, :, :length]
                 np.testing.assert_array_equal(found, source[tensor.name])
 

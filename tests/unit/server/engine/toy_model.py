@@ -118,18 +118,18 @@ class ToyDecoder:
 
     def __init__(self, runtime: ToyRuntime, state: DecodeState) -> None:
         self.state = state
+        self.input_ids = np.zeros((state.max_sources, state.width), np.int64)
         self._runtime = runtime
 
-    def step(self, input_ids: Ints, candidates: int) -> tuple[Floats, Ints]:
+    def step(self, candidates: int) -> tuple[Floats, Ints]:
         runtime, state = self._runtime, self.state
         assert runtime.may_step.wait(30)
         runtime.steps += 1
         if runtime.steps in runtime.failing_steps:
             raise RuntimeError("a step that breaks")
         state.reserve()
-        assert input_ids.shape == (state.sources, state.width)
         digests = [
-            self._digest_row(slot, slot * state.width + beam, int(input_ids[slot, beam]))
+            self._digest_row(slot, slot * state.width + beam, int(self.input_ids[slot, beam]))
             for slot in range(state.sources)
             for beam in range(state.width)
         ]
@@ -140,7 +140,7 @@ class ToyDecoder:
         return np.take_along_axis(log_probs, ids, axis=1).reshape(shape), ids.reshape(shape)
 
     def _digest_row(self, slot: int, row: int, token: int) -> int:
-        view, length = self.state.view, int(self.state.lengths[slot])
+        view, length = self.state.view, int(self.state.lengths[slot, row % self.state.width])
         present = view("bias")[slot, 0] == 0
         words, positions = view("words")[slot].astype(np.int64)[:, present]
         trail = _follow(int(view("trail")[row, 0]), token)
