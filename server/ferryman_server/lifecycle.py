@@ -50,7 +50,7 @@ Signals = asyncio.Queue[str]
 
 @asynccontextmanager
 async def caught_signals() -> AsyncIterator[Signals]:
-    """Catch SIGTERM and SIGINT while this is open; to be open before anybody hears of the server."""
+    """Catch SIGTERM and SIGINT while open: before anybody hears of the server, and after."""
     loop = asyncio.get_running_loop()
     arrived: Signals = asyncio.Queue()
     watched = (signal.SIGTERM, signal.SIGINT)

@@ -60,10 +60,6 @@ def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
 
 
 def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
-<<<<<<< HEAD
-=======
-    device: runtime.Device = "cuda" if config.device == "cuda" else "cpu"
->>>>>>> refs/heads/foundation
     try:
         ready = runtime.OnnxRuntime(
             bundle, config.threads, device="cpu" if config.device == "auto" else config.device

@@ -106,7 +106,7 @@ def run(config: ServerConfig) -> int:
         return asyncio.run(_serve(model_of(bundle, digest, engine), engine, config))
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     """End before anything was accepted, with the code that a shell gives to a signal."""
     sys.exit(128 + number)
 

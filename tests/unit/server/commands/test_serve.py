@@ -49,7 +49,7 @@ def test_fewer_rows_than_the_models_beam_are_refused(model):
         manifest = model.manifest
 
     with (
-        pytest.raises(ConfigError, match="--max-rows: must be at least.*3"),
+        pytest.raises(ConfigError, match=r"--max-rows: must be at least.*3"),
         loading.running_engine(Bundle(), load_config({"max_rows": "2"})),
     ):
         pass
