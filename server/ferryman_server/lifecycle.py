@@ -44,34 +44,53 @@ class End(Enum):
         return 1 if self is End.ENGINE_FAILED else 0
 
 
-async def serve_until_end(server: Server, engine: Failing, *, drain_seconds: float) -> End:
-    """Serve until SIGTERM or SIGINT, or until the engine fails.
+Signals = asyncio.Queue[str]
+"""Names of the signals that have arrived."""
+
+
+@asynccontextmanager
+async def caught_signals() -> AsyncIterator[Signals]:
+    """Catch SIGTERM and SIGINT while open: before anybody hears of the server, and after."""
+    loop = asyncio.get_running_loop()
+    arrived: Signals = asyncio.Queue()
+    watched = (signal.SIGTERM, signal.SIGINT)
+    for number in watched:
+        loop.add_signal_handler(number, arrived.put_nowait, number.name)
+    try:
+        yield arrived
+    finally:
+        for number in watched:
+            loop.remove_signal_handler(number)
+
+
+async def serve_until_end(
+    server: Server, engine: Failing, signals: Signals, *, drain_seconds: float
+) -> End:
+    """Serve until a signal arrives, or until the engine fails.
 
     A second signal while the server drains cuts off what is still under way.
 
     Args:
         server: Listening.
         engine: What translates.
+        signals: As `caught_signals` gives them.
         drain_seconds: How long calls may take to finish after the signal.
     """
-    async with _signals() as signals:
-        stop = asyncio.ensure_future(signals.get())
-        failure = asyncio.ensure_future(_failure(engine))
-        await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
-        failure.cancel()
-        if not stop.done():
-            stop.cancel()
-            _log.error("the engine failed; the server ends", exc_info=engine.failed)
-            await server.drain(_LAST_ANSWERS_SECONDS)
-            return End.ENGINE_FAILED
-        _log.info(
-            "draining",
-            extra={"facts": {"signal": stop.result(), "calls": server.calls_under_way}},
-        )
-        return await _drain(server, signals, drain_seconds)
+    stop = asyncio.ensure_future(signals.get())
+    failure = asyncio.ensure_future(_failure(engine))
+    await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
+    failure.cancel()
+    if not stop.done():
+        stop.cancel()
+        _log.error("the engine failed; the server ends", exc_info=engine.failed)
+        await server.drain(_LAST_ANSWERS_SECONDS)
+        return End.ENGINE_FAILED
+    facts = {"signal": stop.result(), "calls": server.calls_under_way}
+    _log.info("draining", extra={"facts": facts})
+    return await _drain(server, signals, drain_seconds)
 
 
-async def _drain(server: Server, signals: asyncio.Queue[str], drain_seconds: float) -> End:
+async def _drain(server: Server, signals: Signals, drain_seconds: float) -> End:
     draining = asyncio.ensure_future(server.drain(drain_seconds))
     again = asyncio.ensure_future(signals.get())
     await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,18 +105,3 @@ async def _drain(server: Server, signals: asyncio.Queue[str], drain_seconds: flo
 async def _failure(engine: Failing) -> None:
     while engine.failed is None:
         await asyncio.sleep(_ENGINE_CHECK_SECONDS)
-
-
-@asynccontextmanager
-async def _signals() -> AsyncIterator[asyncio.Queue[str]]:
-    """Put the name of each SIGTERM and SIGINT into a queue, while this is open."""
-    loop = asyncio.get_running_loop()
-    arrived: asyncio.Queue[str] = asyncio.Queue()
-    watched = (signal.SIGTERM, signal.SIGINT)
-    for number in watched:
-        loop.add_signal_handler(number, arrived.put_nowait, number.name)
-    try:
-        yield arrived
-    finally:
-        for number in watched:
-            loop.remove_signal_handler(number)

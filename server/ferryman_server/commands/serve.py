@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import signal
+import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -95,15 +98,23 @@ def run(config: ServerConfig) -> int:
     from ferryman_server.logs import configure_logs
 
     configure_logs(config.log_format)
+    # The first process of a container ignores signals that it does not ask for, so without this
+    # a stop while the model loads would be lost.
+    signal.signal(signal.SIGTERM, _leave)
     bundle, digest = load_bundle(find_bundle(config.bundle))
     with running_engine(bundle, config) as engine:
         return asyncio.run(_serve(model_of(bundle, digest, engine), engine, config))
 
 
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """End before anything was accepted, with the code that a shell gives to a signal."""
+    sys.exit(128 + number)
+
+
 async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
     from ferryman_server.catalogue import Catalogue
     from ferryman_server.description import ServerDescription
-    from ferryman_server.lifecycle import serve_until_end
+    from ferryman_server.lifecycle import caught_signals, serve_until_end
     from ferryman_server.limits import ConnectionLimits, Limits
     from ferryman_server.loading import device_of
     from ferryman_server.server import Server
@@ -127,7 +138,7 @@ async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
         limits=limits,
         connections=ConnectionLimits(),
     )
-    async with server:
+    async with caught_signals() as signals, server:
         announce(model, config, port=server.port, version=description.version)
-        end = await serve_until_end(server, engine, drain_seconds=config.drain_seconds)
+        end = await serve_until_end(server, engine, signals, drain_seconds=config.drain_seconds)
     return end.exit_code

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ferryman.v1.translation_service_pb2 import TranslateTextRequest
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
-from ferryman_server.lifecycle import End, serve_until_end
+from ferryman_server.lifecycle import End, caught_signals, serve_until_end
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -26,8 +26,8 @@ async def under_way(server, calls: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_lets_calls_finish_and_ends_with_0(serving, engine, number):
     engine.holds = True
-    async with serving() as (server, channel):
-        end = asyncio.ensure_future(serve_until_end(server, engine, drain_seconds=30))
+    async with caught_signals() as signals, serving() as (server, channel):
+        end = asyncio.ensure_future(serve_until_end(server, engine, signals, drain_seconds=30))
         call = asyncio.ensure_future(
             TranslationServiceStub(channel).TranslateText(TranslateTextRequest(contents=["a"]))
         )
@@ -47,8 +47,8 @@ async def test_a_signal_lets_calls_finish_and_ends_with_0(serving, engine, numbe
 
 async def test_calls_that_take_too_long_are_cut_off(serving, engine):
     engine.holds = True
-    async with serving() as (server, channel):
-        end = asyncio.ensure_future(serve_until_end(server, engine, drain_seconds=0.05))
+    async with caught_signals() as signals, serving() as (server, channel):
+        end = asyncio.ensure_future(serve_until_end(server, engine, signals, drain_seconds=0.05))
         call = TranslationServiceStub(channel).TranslateText(TranslateTextRequest(contents=["a"]))
         await under_way(server, 1)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -59,8 +59,8 @@ async def test_calls_that_take_too_long_are_cut_off(serving, engine):
 
 async def test_a_second_signal_does_not_wait_for_calls(serving, engine):
     engine.holds = True
-    async with serving() as (server, channel):
-        end = asyncio.ensure_future(serve_until_end(server, engine, drain_seconds=600))
+    async with caught_signals() as signals, serving() as (server, channel):
+        end = asyncio.ensure_future(serve_until_end(server, engine, signals, drain_seconds=600))
         held = asyncio.ensure_future(
             TranslationServiceStub(channel).TranslateText(TranslateTextRequest(contents=["a"]))
         )
@@ -77,8 +77,8 @@ async def test_a_second_signal_does_not_wait_for_calls(serving, engine):
 
 
 async def test_a_failed_engine_ends_the_server(serving, engine):
-    async with serving() as (server, channel):
-        end = asyncio.ensure_future(serve_until_end(server, engine, drain_seconds=30))
+    async with caught_signals() as signals, serving() as (server, channel):
+        end = asyncio.ensure_future(serve_until_end(server, engine, signals, drain_seconds=30))
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
         engine.failed = RuntimeError("the device is gone")
