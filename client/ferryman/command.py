@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as fault:
         _show(fault)
         return fault.exit_code
-    except typer.Abort:  # a question that was left with Ctrl-D
+    except (KeyboardInterrupt, typer.Abort):  # before the verb began; or a question left by Ctrl-D
         result = ExitCode.INTERRUPTED
     if result == ExitCode.INTERRUPTED:
         typer.echo("\nInterrupted.", err=True)

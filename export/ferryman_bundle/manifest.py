@@ -11,10 +11,12 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ferryman_bundle.errors import BundleError
 from ferryman_bundle.quantization import Axis
+from ferryman_bundle.section import Count, Positive, Section
+from ferryman_bundle.state import StateTensor
 
 FORMAT: Final = "ferryman-bundle"
 FORMAT_VERSION: Final = 1
@@ -25,20 +27,12 @@ CARD: Final = "README.md"
 LICENCE: Final = "LICENSE"
 """Names of the files that every bundle has, besides its graphs."""
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 """A name without any folder: what it cannot spell, it cannot reach."""
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Dimension = Annotated[int, Field(gt=0)] | Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,31}$")]
-"""A size, or the name of one that is known only when the graph runs."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class LanguagePair(_Section):
+class LanguagePair(Section):
     """A direction of translation."""
 
     source: str
@@ -47,7 +41,7 @@ class LanguagePair(_Section):
     """BCP-47 code."""
 
 
-class Tokens(_Section):
+class Tokens(Section):
     """Token ids with a meaning of their own."""
 
     pad: Count
@@ -59,14 +53,14 @@ class Tokens(_Section):
     """The step graph never offers these as candidates."""
 
 
-class Limits(_Section):
+class Limits(Section):
     """Lengths the model was made for, in tokens, the end of sentence not counted."""
 
     max_source_tokens: Positive
     max_target_tokens: Positive
 
 
-class Generation(_Section):
+class Generation(Section):
     """How to search when a request does not say."""
 
     beam_size: Positive
@@ -76,50 +70,7 @@ class Generation(_Section):
     max_length_offset: Count
 
 
-class StateKind(StrEnum):
-    """How a decoder step treats one state tensor."""
-
-    MEMORY = "memory"
-    """Written by the encoder, read by every step, never rewritten."""
-    RECURRENT = "recurrent"
-    """Replaced by every step: LSTM hidden and cell, the attention vector."""
-    CACHE = "cache"
-    """Grows by one position a step, in place: self-attention keys and values."""
-
-
-class StateTensor(_Section):
-    """One tensor that lives from step to step.
-
-    Its symbols are ``sources``, ``hypotheses`` (sources times beam width), ``source_length`` and
-    ``capacity``.
-    """
-
-    name: str
-    """The input of the step graph, and for memory the output of the encoder graph."""
-    kind: StateKind
-    dtype: Literal["float32"]
-    shape: tuple[Dimension, ...]
-    """Axis 0 is ``sources`` for memory and ``hypotheses`` for the others."""
-    length_axis: Count | None
-    """The axis of ``source_length`` or ``capacity``, if there is one."""
-    padding: float
-    """What memory holds beyond the end of a source."""
-    output: str | None
-    """The output of the step graph that replaces it; None for memory."""
-
-    @model_validator(mode="after")
-    def _axes_fit_the_kind(self) -> Self:
-        first = "sources" if self.kind is StateKind.MEMORY else "hypotheses"
-        if not self.shape or self.shape[0] != first:
-            raise ValueError(f"axis 0 of {self.name} must be {first!r}")
-        if self.length_axis is not None and self.length_axis >= len(self.shape):
-            raise ValueError(f"{self.name} has no axis {self.length_axis}")
-        if (self.output is None) != (self.kind is StateKind.MEMORY):
-            raise ValueError(f"{self.name}: exactly the memory has no output")
-        return self
-
-
-class GraphEntry(_Section):
+class GraphEntry(Section):
     """One ONNX graph."""
 
     file: FileName
@@ -128,7 +79,7 @@ class GraphEntry(_Section):
     ONNX Runtime refuses a name that it does not find in the graph."""
 
 
-class Variant(_Section):
+class Variant(Section):
     """One set of graphs, and the state that runs through them."""
 
     graphs: dict[str, GraphEntry]
@@ -151,7 +102,7 @@ class Storage(StrEnum):
     """Signed bytes, with a float32 scale per entry of one axis."""
 
 
-class WeightEntry(_Section):
+class WeightEntry(Section):
     """One tensor of the weights file."""
 
     storage: Storage
@@ -168,7 +119,7 @@ class WeightEntry(_Section):
         return self
 
 
-class FileEntry(_Section):
+class FileEntry(Section):
     """What a file must be to be read."""
 
     size: Count
@@ -176,7 +127,7 @@ class FileEntry(_Section):
     sha256: Digest
 
 
-class GoldenSentence(_Section):
+class GoldenSentence(Section):
     """A source and the translation that greedy search must give on any machine."""
 
     text: str
@@ -188,7 +139,7 @@ class GoldenSentence(_Section):
     """Sum over the tokens, the end included."""
 
 
-class Parity(_Section):
+class Parity(Section):
     """How the graphs of a variant differ from the model they were made from."""
 
     sentences: Positive
@@ -204,14 +155,14 @@ class Parity(_Section):
     """True where the graphs fell short of the required agreement and were accepted knowingly."""
 
 
-class SearchSettings(_Section):
+class SearchSettings(Section):
     """The search that a quality figure was measured with."""
 
     beam_size: Positive
     length_penalty: float
 
 
-class Quality(_Section):
+class Quality(Section):
     """How well the bundle translates, measured through the engine that serves it."""
 
     test_set: str
@@ -223,7 +174,7 @@ class Quality(_Section):
     search: SearchSettings
 
 
-class Manifest(_Section):
+class Manifest(Section):
     """All that a bundle says about itself."""
 
     format: Literal["ferryman-bundle"]

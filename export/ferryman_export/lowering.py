@@ -157,11 +157,12 @@ def _make_external(initializer: onnx.TensorProto) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep from the person what torch says about its own internals."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(disabled)
+        logger.setLevel(level)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ferryman_bundle.manifest import GoldenSentence, Parity, StateTensor
+from ferryman_bundle import StateTensor
+from ferryman_bundle.manifest import GoldenSentence, Parity
 from ferryman_export.errors import ExportError
 from ferryman_export.golden import choose_golden_sentences
 from ferryman_export.greedy import decode_graphs_greedily

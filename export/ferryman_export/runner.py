@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ferryman_bundle.manifest import StateKind, StateTensor
+from ferryman_bundle import StateKind, StateTensor
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.tokenizer import EOS, PAD
 from ferryman_export.lowering import LoweredGraph, LoweredGraphs

@@ -23,7 +23,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ferryman_bundle.manifest import StateKind, StateTensor
+from ferryman_bundle import StateKind, StateTensor
 from ferryman_export.interface import Port
 from ferryman_export.operators import group_query_attention, top_k
 from ferryman_training.config import ModelConfig
@@ -222,11 +222,12 @@ class StepGraph(nn.Module):
         """Return log-probabilities and ids of the k likeliest tokens that may come, (R, k).
 
         The probabilities are those of the model, with the tokens that may not come in the sum.
-        Ranking goes by logits, which still differ where tiny probabilities are equal, and the
-        logarithm is taken of the chosen only: over all V it would cost as much as a layer.
+        Taking the logarithm of the k chosen probabilities instead looks cheaper and is not, and it
+        is not the same in any company: ONNX Runtime computes the last few elements of an array by
+        another routine, so that a row's place decides its last bit.
         """
         _, ids = top_k(logits + self.never_generated, candidates)
-        return torch.log(torch.softmax(logits, dim=-1).gather(1, ids)), ids
+        return torch.log_softmax(logits, dim=-1).gather(1, ids), ids
 
 
 def _by_head(x: Tensor, shape: Sequence[int], config: ModelConfig) -> Tensor:

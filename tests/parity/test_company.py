@@ -6,18 +6,16 @@ output at once, so that a step writes in place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from ferryman_bundle.manifest import StateKind
+from ferryman_bundle import StateKind
 from ferryman_bundle.tokenizer import BOS
 
-K = 8
 
-
-@dataclass
+@dataclass(frozen=True)
 class Script:
     """A source, what is fed to its hypotheses step by step, and when it joins."""
 
@@ -25,6 +23,7 @@ class Script:
     fed: np.ndarray
     """(steps, W)."""
     joins: int = 0
+    candidates: int = 1
 
 
 def padded_memory(runner, state, scripts, length):
@@ -65,7 +64,8 @@ def play(runner, state, scripts, *, length=None, capacity=None, spare_rows=0):
         keep = {name: tensor.copy() for name, tensor in pool.items()}
         ids = np.stack([s.fed[p] for s, p in zip(scripts, at, strict=True)])
         lengths = np.repeat(at, width).astype(np.int32)
-        log_probs, best = step_in_place(runner, state, ids, lengths, memory, pool)
+        k = scripts[0].candidates
+        log_probs, best = step_in_place(runner, state, ids, lengths, memory, pool, candidates=k)
         for i in range(len(scripts)):
             mine = slice(i * width, (i + 1) * width)
             if active[i]:
@@ -80,16 +80,17 @@ def play(runner, state, scripts, *, length=None, capacity=None, spare_rows=0):
     return seen
 
 
-def step_in_place(runner, state, ids, lengths, memory, pool):
+def step_in_place(runner, state, ids, lengths, memory, pool, *, candidates):
     """Run the step graph with the first rows of every cache bound as input and output."""
     rows = len(lengths)
-    log_probs, best = np.empty((rows, K), np.float32), np.empty((rows, K), np.int64)
+    log_probs = np.empty((rows, candidates), np.float32)
+    best = np.empty((rows, candidates), np.int64)
     total = np.array([lengths.max() + 1], np.int32)
     inputs = {
         "input_ids": np.ascontiguousarray(ids),
         "past_lengths": lengths,
         "total_length": total,
-        "candidates": np.array([K]),
+        "candidates": np.array([candidates]),
         **memory,
     }
     binding = runner._step.io_binding()
@@ -127,15 +128,16 @@ def scripts(request, tokens):
     return made
 
 
-def narrowed(scripts, width):
-    """The same scripts with so many hypotheses each."""
-    return [Script(s.source, np.ascontiguousarray(s.fed[:, :width]), s.joins) for s in scripts]
-
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["greedy", "beam of 4"])
+# One candidate a row makes the smallest arrays, and 3 and 5 rows that no vector holds exactly.
+@pytest.fixture(
+    scope="module",
+    params=[(1, 1), (1, 3), (4, 5), (4, 8)],
+    ids=lambda param: "beam of {}, {} candidates".format(*param),
+)
 def alone(request, runner, state, scripts):
-    """The scripts of one width, and what each sees when it is alone."""
-    chosen = narrowed(scripts, request.param)
+    """The scripts of one beam width, and what each sees when it is alone."""
+    width, k = request.param
+    chosen = [replace(s, fed=np.ascontiguousarray(s.fed[:, :width]), candidates=k) for s in scripts]
     return chosen, [play(runner, state, [script])[0] for script in chosen]
 
 
@@ -165,7 +167,7 @@ def test_capacity_and_place_in_the_pool_change_no_bit(runner, state, alone, capa
 def test_joining_late_changes_no_bit(runner, state, alone):
     """Rows of all lengths in one step, as when requests join a running batch."""
     scripts, expected = alone
-    late = [Script(s.source, s.fed, joins=(5 * i) % 11) for i, s in enumerate(scripts[:12])]
+    late = [replace(s, joins=(5 * i) % 11) for i, s in enumerate(scripts[:12])]
     assert play(runner, state, late, capacity=24) == expected[:12]
 
 
@@ -191,5 +193,7 @@ def test_writing_in_place_equals_writing_anew(runner, state, alone):
     values = {**runner.encode([script.source]), **runner.empty_caches(width, len(script.fed))}
     for t, ids in enumerate(script.fed):
         lengths = np.full(width, t, np.int32)
-        log_probs, best, values = runner.step(ids[None], lengths, values, candidates=K)
+        log_probs, best, values = runner.step(
+            ids[None], lengths, values, candidates=script.candidates
+        )
         assert (log_probs.tobytes(), best.tolist()) == expected[4][t]

@@ -42,7 +42,11 @@ class Display(Protocol):
         ...
 
     def phase(self, name: str) -> None:
-        """Show that something else than updates is going on; may be called at any time."""
+        """Show that something else than updates is going on."""
+        ...
+
+    def stopping(self) -> None:
+        """Show that the run will stop; called by a signal handler, in the middle of anything."""
         ...
 
     def phase_done(self, name: str, seconds: float) -> None:
@@ -82,6 +86,9 @@ class PlainDisplay:
     def phase(self, name: str) -> None:
         """See `Display`."""
         self.line(f"{name} ...")
+
+    def stopping(self) -> None:
+        """See `Display`; a line cannot be printed in the middle of another, so none is."""
 
     def phase_done(self, name: str, seconds: float) -> None:
         """See `Display`."""
@@ -149,6 +156,10 @@ class LiveDisplay:
         """See `Display`."""
         self._phase = name
 
+    def stopping(self) -> None:
+        """See `Display`; the next picture shows it."""
+        self._phase = "stopping after this update"
+
     def phase_done(self, name: str, seconds: float) -> None:
         """See `Display`."""
         self._phase = None
@@ -164,11 +175,12 @@ class LiveDisplay:
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
-        for sample in samples:
+        for number, sample in enumerate(samples):
+            if number:
+                table.add_row()
             table.add_row("source", escape(sample.source))
             table.add_row("translation", f"[bold]{escape(sample.translation)}[/bold]")
             table.add_row("reference", f"[dim]{escape(sample.reference)}[/dim]")
-            table.add_row()
         heading = (
             f"step {step:,}: BLEU {scores.bleu:.1f}{self._gain(scores)}, chrF {scores.chrf:.1f}"
         )
@@ -182,11 +194,12 @@ class LiveDisplay:
 
     def _render(self) -> RenderableType:
         reading = self._reading
+        phase = self._phase or ("starting" if reading is None else None)
         rows: list[RenderableType] = []
         if reading is not None:
             rows += [_bar(reading), _figures(reading, self._scores)]
-        if self._phase is not None:
-            self._spinner.update(text=f"{self._phase} ...")
+        if phase is not None:
+            self._spinner.update(text=f"{phase} ...")
             rows.append(self._spinner)
         return Panel(Group(*rows), title=escape(self._title), title_align="left")
 

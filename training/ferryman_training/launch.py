@@ -127,12 +127,9 @@ def launch(arguments: Sequence[str], config: TrainingConfig, *, processes: int) 
 def _start(arguments: Sequence[str], config: TrainingConfig, processes: int) -> list[_Worker]:
     threads = config.run.threads or max(1, usable_cores() // processes)
     common = _ALLOCATOR | os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
+    common["WORLD_SIZE"] = str(processes)
     if processes > 1:
-        common |= {
-            "WORLD_SIZE": str(processes),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(_free_port()),
-        }
+        common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
         common.setdefault("GLOO_SOCKET_IFNAME", "lo")
     workers = []
     for rank in range(processes):

@@ -127,7 +127,7 @@ class Reporter:
 
     def stopping(self) -> None:
         """Say that the request to stop has been heard; may be called at any time."""
-        self._display.phase("stopping after this update")
+        self._display.stopping()
 
     def stopped(self, step: int, directory: Path) -> None:
         """Say that the run was stopped and how to go on."""

@@ -2,5 +2,6 @@
 
 from ferryman_server.runtime.errors import DeviceError, VerificationError
 from ferryman_server.runtime.onnx import OnnxRuntime
+from ferryman_server.runtime.session import Device
 
-__all__ = ["DeviceError", "OnnxRuntime", "VerificationError"]
+__all__ = ["Device", "DeviceError", "OnnxRuntime", "VerificationError"]

@@ -1,5 +1,8 @@
 """A server on the loopback whose answers a test scripts, and both clients behind one face."""
 
+# The names of the methods are the contract's.
+# ruff: noqa: N802
+
 from __future__ import annotations
 
 import asyncio
@@ -396,14 +399,19 @@ def command(installed):
     """What runs the command in a process of its own, as a shell does; `stdin` is bytes."""
     path = os.pathsep.join([str(installed), str(ROOT / "client"), os.environ.get("PYTHONPATH", "")])
 
+    @contextmanager
     def start(*arguments, **environment):
-        return subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "ferryman", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "COLUMNS": "100", **environment},
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()  # a test that failed must not wait for a process that waits for it
 
     def run(*arguments, stdin=b"", **environment):
         with start(*arguments, **environment) as process:

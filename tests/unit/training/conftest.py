@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import runpy
 from pathlib import Path
 
@@ -42,8 +43,8 @@ def corpus(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def document(corpus) -> dict:
+@pytest.fixture(scope="session")
+def pristine_document(corpus) -> dict:
     """The config of a run of 12 updates over three epochs, as TOML gives it."""
     return {
         "name": "tiny",
@@ -75,6 +76,12 @@ def document(corpus) -> dict:
             "threads": 1,
         },
     }
+
+
+@pytest.fixture
+def document(pristine_document) -> dict:
+    """The same, for a test to change."""
+    return copy.deepcopy(pristine_document)
 
 
 @pytest.fixture

@@ -47,11 +47,12 @@ def projections(module: SelfAttention | CrossAttention) -> dict[str, np.ndarray]
     else:
         weight = (module.query.weight, *module.kv.weight.chunk(2))
         bias = (module.query.bias, *module.kv.bias.chunk(2))
-    named = dict(zip("qkvo", zip((*weight, module.output.weight), (*bias, module.output.bias))))
+    weights = (*weight, module.output.weight)
+    biases = (*bias, module.output.bias)
     return {
         f"{name}.{part}": tensor.detach().numpy()
-        for name, pair in named.items()
-        for part, tensor in zip(("weight", "bias"), pair, strict=True)
+        for part, tensors in (("weight", weights), ("bias", biases))
+        for name, tensor in zip("qkvo", tensors, strict=True)
     }
 
 
@@ -64,7 +65,9 @@ def test_attend_is_equation_1(seed):
     allowed[..., 0] = True
     expected = np.stack(
         [
-            np.stack([equation_1(*(x[b, h] for x in (query, keys, values, allowed))) for h in range(3)])
+            np.stack(
+                [equation_1(*(x[b, h] for x in (query, keys, values, allowed))) for h in range(3)]
+            )
             for b in range(2)
         ]
     )

@@ -43,7 +43,7 @@ def test_nothing_is_no_checkpoint_and_the_missing_file_is_named(checkpoint, tmp_
         Checkpoint.load(tmp_path / "none")
     checkpoint.save(tmp_path)
     (tmp_path / PROGRESS).unlink()
-    with pytest.raises(CheckpointError, match="missing: progress.json"):
+    with pytest.raises(CheckpointError, match=r"missing: progress\.json"):
         Checkpoint.load(tmp_path)
 
 

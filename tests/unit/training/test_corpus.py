@@ -57,7 +57,7 @@ def test_a_malformed_corpus_is_refused_with_the_line(tmp_path, content, message)
 @pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
 def test_a_missing_corpus_is_named(tmp_path, suffix):
     path = tmp_path / f"none.tsv{suffix}"
-    with pytest.raises(CorpusError, match="none.tsv.*No such file"):
+    with pytest.raises(CorpusError, match=r"none\.tsv.*No such file"):
         read_pairs(path)
 
 

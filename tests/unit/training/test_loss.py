@@ -28,9 +28,7 @@ def test_it_is_torchs_with_its_gradients_whatever_the_chunks(monkeypatch, tokens
 
     hidden, weight, targets = inputs(tokens)
     logits = hidden @ weight.T
-    expected = functional.cross_entropy(
-        logits, targets, reduction="sum", label_smoothing=smoothing
-    )
+    expected = functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
     (expected / 7).backward()
 
     torch.testing.assert_close(smoothed, expected)

@@ -18,7 +18,10 @@ from ferryman_training.reporting import Reporter
 from ferryman_training.validation import Sample, Scores
 
 SCORES = Scores(
-    loss=2.0, bleu=31.4, chrf=52.7, samples=tuple(Sample(f"s{i}", f"t[b]{i}", f"r{i}") for i in "1234")
+    loss=2.0,
+    bleu=31.4,
+    chrf=52.7,
+    samples=tuple(Sample(f"s{i}", f"t[b]{i}", f"r{i}") for i in "1234"),
 )
 
 
@@ -66,10 +69,12 @@ def test_perplexity_is_the_exponential_of_the_loss_and_always_a_number(loss):
     assert perplexity(loss) == pytest.approx(math.exp(min(loss, 700)))
 
 
-def test_the_time_left_counts_updates_and_validations(config):
+def test_the_time_left_counts_updates_and_validations(config, monkeypatch):
     shown: list[Reading] = []
     display, _ = plain()
-    display.reading = lambda reading, *, logged: shown.append(reading)
+    monkeypatch.setattr(
+        PlainDisplay, "reading", lambda _, reading, *, logged: shown.append(reading)
+    )
     reporter = Reporter(config, display, log=None)  # 12 updates, a validation every 6
     reporter.update(planned(1), figures(3.0), seconds=2.0)
     assert shown[-1].seconds_left == 11 * 2.0

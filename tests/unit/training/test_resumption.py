@@ -134,9 +134,9 @@ def test_one_process_at_a_time_holds_a_directory(tmp_path):
     other = context.Process(target=hold, args=(tmp_path, held, release))
     other.start()
     assert held.wait(30)
-    with pytest.raises(CheckpointError, match="another process is training into it"):
-        with exclusive(tmp_path):
-            pass
+    another = pytest.raises(CheckpointError, match="another process is training into it")
+    with another, exclusive(tmp_path):
+        pass
     release.set()
     other.join(30)
     with exclusive(tmp_path):
@@ -145,6 +145,6 @@ def test_one_process_at_a_time_holds_a_directory(tmp_path):
 
 def test_a_directory_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match="cannot be written"):
-        with exclusive(tmp_path / "file" / "run"):
-            pass
+    refused = pytest.raises(CheckpointError, match="cannot be written")
+    with refused, exclusive(tmp_path / "file" / "run"):
+        pass

@@ -161,9 +161,7 @@ def test_teacher_forced_is_step_by_step(model):
 
 def test_padding_never_leaks(model):
     sources, targets = random_ids(6, 1, 9, 4), random_ids(3, 8, 1, 5, seed=6)
-    together = model(
-        pad([[*s, EOS] for s in sources]), pad([[BOS, *t] for t in targets])
-    )
+    together = model(pad([[*s, EOS] for s in sources]), pad([[BOS, *t] for t in targets]))
     for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
         alone = model(torch.tensor([[*source, EOS]]), torch.tensor([[BOS, *target]]))
         torch.testing.assert_close(together[row, : len(target) + 1], alone[0], **EXACT)

@@ -16,7 +16,9 @@ def config(**changes) -> VocabularyConfig:
     return VocabularyConfig(**({"size": 346, "character_coverage": 1.0} | changes))
 
 
-@pytest.mark.parametrize("text", ["Élève, où es-tu ?", "日本 語", "☃ fin", "naïve 👩 ok", "שלום", "x\u0301y"])
+@pytest.mark.parametrize(
+    "text", ["Élève, où es-tu ?", "日本 語", "☃ fin", "naïve 👩 ok", "שלום", "x\u0301y"]
+)
 def test_text_of_any_script_comes_back_spelt_in_bytes_where_there_is_no_piece(tokenizer, text):
     ids = tokenizer.encode(text)
     assert not set(ids) & {PAD, UNKNOWN, BOS, EOS}
