@@ -9,6 +9,7 @@ from ferryman_server.engine.errors import (
     OverloadedError,
 )
 from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Result, Search
+from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.statistics import Statistics
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Job",
     "OverloadedError",
     "Result",
+    "Runtime",
     "Search",
     "Statistics",
 ]

@@ -46,6 +46,8 @@ def make_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Plans of memory are kept for every combination of shapes that ever occurs, and many do.
+    options.enable_mem_pattern = False
     options.log_severity_level = _ERRORS_ONLY
     # A waiting thread that spins takes its core from the other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
