@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import re
 import socket
 
@@ -457,3 +458,38 @@ async def test_connections_that_say_nothing_are_let_go(serving):
             TranslateTextRequest(contents=["a"])
         )
     assert response.translations[0].hypotheses[0].translated_text == "A"
+
+
+async def test_mutated_messages_are_answered_or_are_the_callers_fault(serving, seed, caplog):
+    chance = random.Random(seed)
+    sound = TranslateTextRequest(
+        contents=["One. Two.", "three"],
+        source_language_code="en",
+        model="letters",
+        decoding={"beam_size": 2, "length_penalty": 0.5},
+        output={"sentences": True},
+        labels={"team": "docs"},
+        request_id="call",
+    ).SerializeToString()
+    declared = {
+        grpc.StatusCode.OK,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.FAILED_PRECONDITION,
+    }
+    seen = set()
+    async with serving() as (_, channel):
+        call = channel.unary_unary(TRANSLATE)
+        for _ in range(500):
+            raw = bytearray(sound)
+            for _ in range(chance.randint(1, 4)):
+                raw[chance.randrange(len(raw))] = chance.randrange(256)
+            del raw[chance.randint(1, 2 * len(raw)) :]
+            try:
+                await call(bytes(raw), timeout=10)
+                seen.add(grpc.StatusCode.OK)
+            except grpc.aio.AioRpcError as error:
+                seen.add(error.code())
+    assert seen <= declared
+    assert {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT} <= seen
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
