@@ -65,7 +65,6 @@ class BeamSearch:
         self._limits = LengthLimits(max_sources)
         self._log_probs = np.zeros(input_ids.shape, np.float64)
         self._rows = np.zeros_like(input_ids)
-        self._full = np.zeros(max_sources, np.bool_)
         self._slots = np.arange(max_sources)[:, None]
         self._history = History(max_sources, self._width)
 
@@ -77,7 +76,6 @@ class BeamSearch:
         self._log_probs[slot] = -np.inf
         self._log_probs[slot, 0] = 0.0
         self._rows[slot] = np.arange(self._width)
-        self._full[slot] = False
         self._input_ids[slot] = self._bos
 
     def advance(
@@ -123,7 +121,7 @@ class BeamSearch:
         """Follow a source from one slot to another."""
         self._searches[target] = self._searches[source]
         self._finished[target] = self._finished[source]
-        for field in (self._log_probs, self._rows, self._full, self._input_ids):
+        for field in (self._log_probs, self._rows, self._input_ids):
             field[target] = field[source]
         self._limits.move(source, target)
         self._history.move(source, target)
@@ -132,14 +130,14 @@ class BeamSearch:
         self, lengths: Lengths, at_limit: Booleans | None, going: Candidates, ending: Candidates
     ) -> list[int]:
         """Note what ends in this step; return the slots that are done."""
-        concerned = self._full[: len(lengths)] | (going.log_probs[:, 0] == -np.inf)
-        concerned |= (ending.log_probs > -np.inf).any(axis=1)
+        concerned = (ending.log_probs > -np.inf).any(axis=1) | (going.log_probs[:, 0] == -np.inf)
         if at_limit is not None:
             concerned |= at_limit
         return [
             slot
-            for slot in concerned.nonzero()[0].tolist()
-            if self._finish_source(slot, int(lengths[slot]), going, ending)
+            for slot, is_concerned in enumerate(concerned.tolist())
+            if (is_concerned or len(self._finished[slot]) == self._width)
+            and self._finish_source(slot, int(lengths[slot]), going, ending)
         ]
 
     def _finish_source(self, slot: int, length: int, going: Candidates, ending: Candidates) -> bool:
@@ -157,7 +155,6 @@ class BeamSearch:
                 self._keep(slot, length, log_prob, rank, end_log_prob)
         alive = going.log_probs[slot].tolist()
         if length < search.max_tokens:
-            self._full[slot] = len(self._finished[slot]) == self._width
             scores = [finished.score for finished in self._finished[slot]]
             best = score(alive[0], length, search.length_penalty)
             return is_done(scores, best, width=self._width)

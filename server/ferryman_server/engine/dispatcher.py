@@ -104,7 +104,6 @@ class Dispatcher:
                 self.cancellations += 1
                 return
             self._outcomes[Outcome.CANCELLED] += 1
-            self._changed.notify_all()
         ticket.set_running_or_notify_cancel()
 
     def next_orders(self, running: Collection[Ticket]) -> Orders | None:

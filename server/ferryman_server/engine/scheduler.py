@@ -100,12 +100,13 @@ class Scheduler:
             idle_workers: Other workers that have nothing to do; each is left an equal share.
             now: The time.
         """
-        if not self._waiting:
+        room = self.max_rows - sum(ticket.rows for ticket in running)
+        nearly_full = bool(running) and room < self.max_rows / _QUANTUM
+        if not self._waiting or (nearly_full and room < len(self._waiting)):
             return []
         load = _Load(self.max_rows, self.max_batch_tokens)
         for ticket in running:
             load.add(ticket)
-        room = self.max_rows - load.rows
         # What cannot be shared equally is for a worker that is idle.
         share = (len(self._waiting) + (0 if running else idle_workers)) // (1 + idle_workers)
         boarders: list[Ticket] = []
@@ -114,7 +115,7 @@ class Scheduler:
                 break
             load.add(ticket)
             boarders.append(ticket)
-        if running and len(boarders) < share and room < self.max_rows / _QUANTUM:
+        if nearly_full and len(boarders) < len(self._waiting):
             return []
         for ticket in boarders:
             self.withdraw(ticket)

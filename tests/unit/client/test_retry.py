@@ -58,7 +58,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(client, service):
     with pytest.raises(OverloadedError, match="busy") as caught:
         client.translate("a", timeout=5.0)
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5
     assert caught.value.retry_after == 60
     assert len(service.requests) == 1
 

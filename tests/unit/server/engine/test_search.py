@@ -118,6 +118,15 @@ def test_a_beam_of_one_is_greedy(batch, seed):
     assert decode(by_beam, jobs) == decode(by_greedy, jobs)
 
 
+def test_no_state_is_copied_for_a_sentence_that_is_done():
+    lane = Lane(ToyRuntime(), width=4, max_sources=3)
+    jobs = [Job(source=(5, n), search=Search(beam_size=4, max_tokens=1)) for n in (6, 7, 8)]
+    decode(lane, jobs)
+    assert lane.take_bytes_copied() == 0
+    decode(lane, [Job(source=(5, 6), search=Search(beam_size=4, max_tokens=2, min_tokens=1))])
+    assert lane.take_bytes_copied() > 0
+
+
 def test_an_end_outside_the_best_of_the_beam_does_not_count():
     going, ending = search.extend_beams(
         np.array([[0.0, -1.0]]),

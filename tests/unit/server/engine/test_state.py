@@ -218,6 +218,17 @@ def test_buffers_grow_only_when_they_must_and_shrink_with_the_sources():
     assert state.source_length == 32, "the longest that is left has 32"
 
 
+def test_a_source_that_was_moved_keeps_its_memory_when_buffers_change():
+    state = DecodeState(TENSORS, width=1, max_sources=4)
+    short, long = state.admit(chunk(1, 8)) + state.admit(chunk(1, 72))
+    state.release([short])
+    assert state.compact() == [(long, short)]
+    state.admit(chunk(1, 136))
+    assert (state.view("words")[0, :, :72] == 1).all()
+    assert (state.view("bias")[0, :, :72] == 0).all()
+    assert (state.view("bias")[0, :, 72:] == -np.inf).all()
+
+
 def test_caches_double_and_start_small_again_when_everybody_has_left():
     state = DecodeState(TENSORS, width=1, max_sources=4)
     state.admit(chunk(1, 8))
