@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import grpc
 import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from ferryman_bundle.manifest import Manifest
 from ferryman_server.catalogue import Catalogue, Model
@@ -206,3 +210,34 @@ def serving(model: Model) -> Serving:
             yield server, channel
 
     return serve
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """Wait until a condition holds: ``await eventually(lambda: ...)``."""
+
+    async def wait(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.002)
+
+    return wait
+
+
+@pytest.fixture
+def fails() -> Callable[..., Awaitable[dict[str, Message]]]:
+    """Await a call that must fail with a code, and return the details of its status by type."""
+
+    async def fail(call: Awaitable[object], code: grpc.StatusCode) -> dict[str, Message]:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is code, caught.value.details()
+        status = rpc_status.from_call(caught.value)
+        details: dict[str, Message] = {}
+        for packed in status.details if status is not None else ():
+            name = packed.TypeName().removeprefix("google.rpc.")
+            details[name] = getattr(error_details_pb2, name)()
+            packed.Unpack(details[name])
+        return details
+
+    return fail
