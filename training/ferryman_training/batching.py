@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -29,6 +30,30 @@ class TokenPair:
     source: tuple[int, ...]
     target: tuple[int, ...]
 
+    @property
+    def longest_side(self) -> int:
+        """Tokens of the longer side, without start and end."""
+        return max(len(self.source), len(self.target))
+
+
+MicroBatch: TypeAlias = list[TokenPair]
+"""Pairs that go through the model together."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUpdate:
+    """One update and its place in the run."""
+
+    step: int
+    """From 1."""
+    epoch: int
+    """From 0."""
+    number: int
+    """Of this update in its epoch, from 1."""
+    epoch_updates: int
+    """Updates of the epoch."""
+    micro_batches: Sequence[MicroBatch]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -41,10 +66,11 @@ class Batch:
     target_output: Tensor
     """The target tokens and the end of sentence, (B, T)."""
 
-    @property
-    def target_tokens(self) -> int:
-        """Target tokens that count, ends included and padding not."""
-        return int((self.target_output != PAD).sum())
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(
+            self.source.to(device), self.target_input.to(device), self.target_output.to(device)
+        )
 
 
 def tokenize(pair: SentencePair, tokenizer: Tokenizer, *, reserved: bool = False) -> TokenPair:
@@ -72,7 +98,7 @@ def collate(pairs: Sequence[TokenPair]) -> Batch:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochSampler:
     """Makes the updates of each epoch anew."""
 
@@ -87,45 +113,59 @@ class EpochSampler:
     """Micro-batches per update."""
     placeholder_share: float
     max_tokens: int
+    """A pair that augmentation would make longer stays as it is."""
     seed: int
 
-    def updates(self, epoch: int) -> list[list[list[TokenPair]]]:
+    def plan(self, *, step: int, epoch: int, done: int, steps: int) -> Iterator[PlannedUpdate]:
+        """Yield the updates of a run, epoch after epoch, from where it stands.
+
+        Args:
+            step: Updates done in the whole run.
+            epoch: The epoch of the last of them, from 0.
+            done: Updates done in that epoch.
+            steps: Updates of the whole run.
+        """
+        while step < steps:
+            updates = self.updates(epoch)
+            for index in range(done, min(len(updates), done + steps - step)):
+                step += 1
+                yield PlannedUpdate(step, epoch, index + 1, len(updates), updates[index])
+            epoch, done = epoch + 1, 0
+
+    def updates(self, epoch: int) -> list[list[MicroBatch]]:
         """Return the updates of an epoch, each a list of micro-batches of like size.
 
-        Pairs are sorted by length, with some noise so that a sentence meets other company every
-        epoch, and cut where the budget of tokens is reached. Neighbours in that order have the
-        same cost, so they make one update and processes that share it finish together.
+        Pairs are sorted by length and cut where the budget of tokens is reached; chance decides
+        among pairs of equal length and the order of the updates. Neighbours in the sorted order
+        cost the same, so they make one update, and processes that share it finish together.
         """
-        source_of_chance = random.Random(f"{self.seed}/{epoch}")
-        pairs = self._augmented(source_of_chance)
-        keys = [
-            (len(p.target) + source_of_chance.random(), len(p.source) + source_of_chance.random())
-            for p in pairs
-        ]
-        order = sorted(range(len(pairs)), key=lambda i: (int(keys[i][0]), keys[i][1]))
-        batches = list(self._cut([pairs[i] for i in order]))
+        chance = random.Random(f"{self.seed}/{epoch}")
+        pairs = self._augmented(chance)
+        chance.shuffle(pairs)
+        pairs.sort(key=lambda pair: (len(pair.target), len(pair.source)))
+        batches = list(self._cut(pairs))
         size = self.micro_batches
         updates = [batches[i : i + size] for i in range(0, len(batches), size)]
-        source_of_chance.shuffle(updates)
+        chance.shuffle(updates)
         return updates
 
-    def _augmented(self, source_of_chance: random.Random) -> list[TokenPair]:
+    def _augmented(self, chance: random.Random) -> list[TokenPair]:
         tokens = list(self.tokens)
         for i, pair in enumerate(self.pairs):
-            if source_of_chance.random() >= self.placeholder_share:
+            if chance.random() >= self.placeholder_share:
                 continue
-            changed = augment(pair, source_of_chance)
+            changed = augment(pair, chance)
             if changed is not None:
                 new = tokenize(changed, self.tokenizer, reserved=True)
-                if max(len(new.source), len(new.target)) <= self.max_tokens:
+                if new.longest_side <= self.max_tokens:
                     tokens[i] = new
         return tokens
 
-    def _cut(self, pairs: Sequence[TokenPair]) -> Iterator[list[TokenPair]]:
-        batch: list[TokenPair] = []
+    def _cut(self, pairs: Sequence[TokenPair]) -> Iterator[MicroBatch]:
+        batch: MicroBatch = []
         longest = 0
         for pair in pairs:
-            side = max(len(pair.source), len(pair.target)) + 1
+            side = pair.longest_side + 1  # the start or the end
             if batch and max(longest, side) * (len(batch) + 1) > self.batch_tokens:
                 yield batch
                 batch, longest = [], 0

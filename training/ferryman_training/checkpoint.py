@@ -1,28 +1,25 @@
 """Checkpoints: a directory that another program can read without torch or pickle.
 
-``config.toml`` (as run), ``model.safetensors``, ``tokenizer.model`` and ``progress.json`` are the
-checkpoint; ``resume/`` beside them holds what only going on needs.
+``config.toml`` (as run), ``model.safetensors``, ``tokenizer.model`` and ``progress.json``. What
+only going on with the run needs lies beside them; see `resumption`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import tomli_w
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from ferryman_bundle.tokenizer import Tokenizer, TokenizerError
 from ferryman_training.config import TrainingConfig, load_config
 from ferryman_training.errors import CheckpointError
-
 from ferryman_training.transformer import Transformer
 
 CONFIG, WEIGHTS, TOKENIZER, PROGRESS = (
@@ -31,7 +28,6 @@ CONFIG, WEIGHTS, TOKENIZER, PROGRESS = (
     "tokenizer.model",
     "progress.json",
 )
-_RESUME = "resume.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +37,13 @@ class Progress:
     step: int = 0
     """Updates done."""
     epoch: int = 0
+    """The epoch of the last of them, from 0."""
     update_in_epoch: int = 0
     """Updates of the epoch that are done; the next one is read from here."""
     target_tokens: int = 0
     """Target tokens trained on, padding not counted."""
     scores: dict[str, float] = field(default_factory=dict)
-    """The newest validation: loss, BLEU and chrF."""
+    """The newest validation: loss, perplexity, BLEU and chrF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +52,21 @@ class Checkpoint:
 
     config: TrainingConfig
     tokenizer: Tokenizer
-    weights: dict[str, Tensor]
+    weights: Mapping[str, Tensor]
     """float32, by parameter name."""
     progress: Progress
 
     def save(self, directory: Path) -> None:
-        """Write the checkpoint; every file appears whole or not at all."""
-        directory.mkdir(parents=True, exist_ok=True)
-        config = self.config.model_dump(mode="json", exclude_none=True)
-        write_atomically(directory / CONFIG, lambda p: p.write_text(tomli_w.dumps(config), "utf-8"))
-        write_atomically(directory / TOKENIZER, lambda p: p.write_bytes(self.tokenizer.model))
-        write_atomically(
-            directory / WEIGHTS, lambda p: safetensors.torch.save_file(self.weights, p)
-        )
+        """Write the checkpoint; every file appears whole or not at all.
+
+        Raises:
+            CheckpointError: A file could not be written; the one before it stands.
+        """
+        weights = {name: weight.cpu() for name, weight in self.weights.items()}
         progress = json.dumps(asdict(self.progress), indent=2) + "\n"
+        save_config(self.config, directory)
+        save_tokenizer(self.tokenizer, directory)
+        write_atomically(directory / WEIGHTS, lambda p: safetensors.torch.save_file(weights, p))
         write_atomically(directory / PROGRESS, lambda p: p.write_text(progress, "utf-8"))
 
     @classmethod
@@ -77,21 +75,20 @@ class Checkpoint:
 
         Raises:
             CheckpointError: A file is missing or damaged; it is named.
+            ConfigError: The config has faults.
         """
         if not directory.is_dir():
             raise CheckpointError(f"{directory}: there is no such checkpoint directory")
-        missing = [n for n in (CONFIG, WEIGHTS, TOKENIZER, PROGRESS) if not (directory / n).is_file()]
+        names = (CONFIG, WEIGHTS, TOKENIZER, PROGRESS)
+        missing = [name for name in names if not (directory / name).is_file()]
         if missing:
             raise CheckpointError(f"{directory}: is no checkpoint; missing: {', '.join(missing)}")
-        try:
-            return cls(
-                config=load_config(directory / CONFIG),
-                tokenizer=Tokenizer.load(directory / TOKENIZER),
-                weights=safetensors.torch.load_file(directory / WEIGHTS),
-                progress=Progress(**json.loads((directory / PROGRESS).read_text("utf-8"))),
-            )
-        except (SafetensorError, TokenizerError, ValueError, TypeError) as error:
-            raise CheckpointError(f"{directory}: is damaged: {error}") from error
+        return cls(
+            config=load_config(directory / CONFIG),
+            tokenizer=load_tokenizer(directory),
+            weights=_load_weights(directory / WEIGHTS),
+            progress=_load_progress(directory / PROGRESS),
+        )
 
     def model(self) -> Transformer:
         """Build the model in float32, in evaluation mode.
@@ -107,43 +104,66 @@ class Checkpoint:
         return model.eval()
 
 
-def save_resume_state(directory: Path, state: dict[str, Any]) -> None:
-    """Write what only a resumed run needs: optimizer, averages, position, random state."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / _RESUME, lambda p: torch.save(state, p))
+def save_config(config: TrainingConfig, directory: Path) -> None:
+    """Write the config as run."""
+    text = tomli_w.dumps(config.model_dump(mode="json"))
+    write_atomically(directory / CONFIG, lambda p: p.write_text(text, "utf-8"))
 
 
-def load_resume_state(directory: Path) -> dict[str, Any] | None:
-    """Return the state to go on from, or None where there is none.
+def save_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:
+    """Write the tokenizer."""
+    write_atomically(directory / TOKENIZER, lambda p: p.write_bytes(tokenizer.model))
+
+
+def load_tokenizer(directory: Path) -> Tokenizer:
+    """Read the tokenizer.
 
     Raises:
-        CheckpointError: The file is damaged.
+        CheckpointError: The file is missing or damaged.
     """
-    path = directory / _RESUME
-    if not path.exists():
-        return None
+    path = directory / TOKENIZER
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-    except Exception as error:
-        raise CheckpointError(
-            f"{path}: is damaged ({error}); remove it to start from the beginning"
-        ) from error
-    return state
+        return Tokenizer.load(path)
+    except (OSError, TokenizerError) as error:
+        raise CheckpointError(f"{path}: is damaged: {error}") from error
 
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a new file, make it durable, and put it in the place of `path`."""
+def _load_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: is damaged: {error}") from error
+
+
+def _load_progress(path: Path) -> Progress:
+    try:
+        return Progress(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: is damaged: {error}") from error
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a new file, make it durable, and put it in the place of `path`.
+
+    Raises:
+        CheckpointError: The file could not be written; what was at `path` is still there.
+    """
     temporary = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _flush(temporary)
         temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except BaseException:
+        _flush(path.parent)
+    except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises the last
         temporary.unlink(missing_ok=True)
-        raise
+        raise CheckpointError(f"{path}: could not be written ({error})") from error
+
+
+def _flush(path: Path) -> None:
+    """Return when the file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

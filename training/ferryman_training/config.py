@@ -7,11 +7,12 @@ Every fault of a file is reported at once, each with its path, as in
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ferryman_training.errors import ConfigError
 
@@ -20,7 +21,10 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Defaults are validated too: `width = 250` alone does not fit the default number of heads.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class CorpusConfig(_Section):
@@ -44,9 +48,10 @@ class VocabularyConfig(_Section):
     """The joint SentencePiece vocabulary."""
 
     kind: Literal["unigram", "bpe"] = "unigram"
-    size: Annotated[int, Field(ge=400)] = 8192
+    size: Annotated[int, Field(ge=325)] = 8192
     """Pieces in all; 256 bytes, 64 reserved and 4 special ones are among them."""
     character_coverage: Annotated[float, Field(gt=0.9, le=1.0)] = 0.9998
+    """Share of the corpus' characters that get a piece; the rest is spelt in bytes."""
     sample_sentences: Positive = 400_000
     """SentencePiece is trained on at most so many sentences, drawn at random."""
 
@@ -64,13 +69,20 @@ class ModelConfig(_Section):
     """Size of the hidden layer of the feed-forward blocks, d_ff in the paper."""
     dropout: Fraction = 0.1
 
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"heads: {self.heads} does not divide width {self.width}")
-        if self.width % 2:
-            raise ValueError(f"width: {self.width} is odd; sinusoidal positions need pairs")
-        return self
+    @field_validator("width")
+    @classmethod
+    def _width_is_even(cls, width: int) -> int:
+        if width % 2:
+            raise ValueError(f"{width} is odd; sinusoidal positions come in pairs")
+        return width
+
+    @field_validator("heads")
+    @classmethod
+    def _heads_divide_width(cls, heads: int, info: ValidationInfo) -> int:
+        width = info.data.get("width")
+        if width is not None and width % heads:
+            raise ValueError(f"{heads} does not divide model.width {width}")
+        return heads
 
 
 class BatchConfig(_Section):
@@ -88,14 +100,19 @@ class OptimizerConfig(_Section):
     kind: Literal["adamw", "muon"] = "adamw"
     """``muon`` orthogonalises the updates of matrices (torch.optim.Muon); the rest is AdamW."""
     learning_rate: Annotated[float, Field(gt=0)] = 1.4e-3
+    """The peak, at the end of the warm-up."""
     warmup_steps: Positive = 800
+    """The first so many updates go up linearly from zero."""
     schedule: Literal["inverse-sqrt", "constant"] = "inverse-sqrt"
     """What follows the warm-up, until the cool-down."""
     cooldown_steps: Annotated[int, Field(ge=0)] = 1500
     """The last so many updates go down linearly to zero."""
     betas: tuple[Fraction, Fraction] = (0.9, 0.98)
+    """Decay of the two moments of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Decoupled, times the learning rate, of every parameter."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Gradients with a greater L2 norm are scaled down to it."""
     label_smoothing: Fraction = 0.1
 
 
@@ -104,15 +121,20 @@ class RunConfig(_Section):
 
     steps: Positive = 10_000
     """Updates in all."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """``auto`` takes CUDA where there is a GPU."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """``bfloat16`` computes in bfloat16 and keeps float32 master weights."""
     seed: int = 20261121
+    """Decides initial weights, vocabulary sample, order of the corpus, dropout."""
     log_every: Positive = 50
+    """Updates between lines of the log; the figures are means over as many."""
     validate_every: Positive = 1000
     """Updates between validations: loss on all, BLEU and chrF by real decoding on some."""
     validation_sentences: Positive = 400
     """Sentences that are decoded for BLEU and chrF during training."""
     checkpoint_every: Positive = 250
+    """Updates between checkpoints."""
     average_last: Positive = 5
     """At the end the last so many averaging points are averaged into the final weights."""
     average_every: Positive = 250
@@ -132,15 +154,27 @@ class TrainingConfig(_Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
 
-    @model_validator(mode="after")
-    def _schedule_fits(self) -> Self:
-        needed = self.optimizer.warmup_steps + self.optimizer.cooldown_steps
-        if needed > self.run.steps:
+    @field_validator("batch")
+    @classmethod
+    def _a_pair_fits_a_batch(cls, batch: BatchConfig, info: ValidationInfo) -> BatchConfig:
+        corpus = info.data.get("corpus")
+        if corpus is not None and batch.tokens <= corpus.max_tokens:
             raise ValueError(
-                f"run.steps: {self.run.steps} is less than optimizer.warmup_steps + "
-                f"optimizer.cooldown_steps = {needed}"
+                f"tokens: {batch.tokens} does not hold one pair of "
+                f"corpus.max_tokens {corpus.max_tokens} and its end"
             )
-        return self
+        return batch
+
+    @field_validator("run")
+    @classmethod
+    def _schedule_fits(cls, run: RunConfig, info: ValidationInfo) -> RunConfig:
+        optimizer = info.data.get("optimizer")
+        if optimizer is not None and optimizer.warmup_steps + optimizer.cooldown_steps > run.steps:
+            raise ValueError(
+                f"steps: {run.steps} is less than optimizer.warmup_steps "
+                f"{optimizer.warmup_steps} + optimizer.cooldown_steps {optimizer.cooldown_steps}"
+            )
+        return run
 
 
 def parse_config(document: dict[str, Any], *, folder: Path, origin: str) -> TrainingConfig:
@@ -158,13 +192,21 @@ def parse_config(document: dict[str, Any], *, folder: Path, origin: str) -> Trai
         config = TrainingConfig.model_validate(document)
     except pydantic.ValidationError as error:
         lines = [f"  {_fault(detail)}" for detail in error.errors()]
-        raise ConfigError("\n".join([f"{origin} has {len(lines)} fault(s):", *lines])) from error
-    paths = {"train": folder / config.corpus.train, "valid": folder / config.corpus.valid}
-    return config.model_copy(update={"corpus": config.corpus.model_copy(update=paths)})
+        count = "a fault" if len(lines) == 1 else f"{len(lines)} faults"
+        raise ConfigError("\n".join([f"{origin} has {count}:", *lines])) from error
+    corpus = config.corpus
+    paths = {
+        "train": (folder / corpus.train).resolve(),
+        "valid": (folder / corpus.valid).resolve(),
+    }
+    return config.model_copy(update={"corpus": corpus.model_copy(update=paths)})
 
 
-def load_config(path: Path, overrides: list[str] | None = None) -> TrainingConfig:
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     """Read a config file and apply ``section.key=value`` overrides to it.
+
+    Relative corpus paths in the file are relative to the file's folder; those in overrides, which
+    a person types, to the current one.
 
     Raises:
         ConfigError: The file is missing, is no TOML, or has faults.
@@ -175,21 +217,23 @@ def load_config(path: Path, overrides: list[str] | None = None) -> TrainingConfi
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
-    for override in overrides or []:
+    for override in overrides:
         _apply(document, override)
     return parse_config(document, folder=path.parent, origin=str(path))
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
     """Set one value of the document, given as ``section.key=value`` with a TOML value."""
-    key, separator, text = override.partition("=")
+    key, separator, text = (part.strip() for part in override.partition("="))
     if not separator or not key:
         raise ConfigError(f"--set {override}: must have the form section.key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text
-    *sections, name = key.strip().split(".")
+        value = text  # so that a string needs no quotes inside those of the shell
+    if key in ("corpus.train", "corpus.valid"):
+        value = str(Path.cwd() / str(value))
+    *sections, name = key.split(".")
     for section in sections:
         document = document.setdefault(section, {})
         if not isinstance(document, dict):
@@ -200,11 +244,14 @@ def _apply(document: dict[str, Any], override: str) -> None:
 def _fault(detail: Any) -> str:
     """Return one line for one pydantic error, beginning with the path of the value."""
     path = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "value_error":
-        message = str(detail["ctx"]["error"])
-        return f"{path}.{message}" if path else message
-    if detail["type"] == "extra_forbidden":
-        return f"{path}: no such setting"
-    if detail["type"] == "missing":
-        return f"{path}: is required"
-    return f"{path}: {detail['msg']}, but is {detail['input']!r}"
+    match detail["type"]:
+        case "value_error" if len(detail["loc"]) == 1:  # of a whole section; names the key itself
+            return f"{path}.{detail['ctx']['error']}"
+        case "value_error":
+            return f"{path}: {detail['ctx']['error']}"
+        case "extra_forbidden":
+            return f"{path}: there is no such setting"
+        case "missing":
+            return f"{path}: is required"
+        case _:
+            return f"{path}: {detail['msg']}, but is {detail['input']!r}"

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ferryman_bundle.tokenizer import BOS, EOS, PAD
+from ferryman_bundle.tokenizer import BOS, EOS, PAD, UNKNOWN
 from ferryman_training.batching import pad
 from ferryman_training.transformer import Transformer
 
-NEVER_GENERATED = (PAD, 1, BOS)
-"""Ids that are no part of any translation: padding, the unknown piece, the start."""
+NEVER_GENERATED = (PAD, UNKNOWN, BOS)
+"""Ids that are no part of any translation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Decoded:
     ids: tuple[int, ...]
     """Without start and end."""
     log_probability: float
-    """Sum over the tokens, the end included where it came."""
+    """Sum over the tokens, the end included where it came, in nats."""
     finished: bool
     """False where the limit cut it off."""
 
@@ -59,10 +59,11 @@ def decode_greedily(
 
 
 def _decode_batch(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Decoded]:
-    memory = model.encode(pad([(*s, EOS) for s in sources]))
+    device = model.embedding.weight.device
+    memory = model.encode(pad([(*s, EOS) for s in sources]).to(device))
     cache = model.empty_cache(len(sources))
     limits = [length_limit(len(s)) for s in sources]
-    ids = torch.full((len(sources),), BOS)
+    ids = torch.full((len(sources),), BOS, device=device)
     tokens: list[list[int]] = [[] for _ in sources]
     totals = [0.0] * len(sources)
     finished = [False] * len(sources)
@@ -72,14 +73,15 @@ def _decode_batch(model: Transformer, sources: Sequence[Sequence[int]]) -> list[
         log_probabilities = torch.log_softmax(logits.float(), dim=-1)
         log_probabilities[:, list(NEVER_GENERATED)] = float("-inf")
         best, ids = log_probabilities.max(dim=-1)
+        chosen, gains = ids.tolist(), best.tolist()
         for row in sorted(running):
-            totals[row] += float(best[row])
-            if int(ids[row]) == EOS:
+            totals[row] += gains[row]
+            if chosen[row] == EOS:
                 finished[row] = True
                 running.remove(row)
                 continue
-            tokens[row].append(int(ids[row]))
-            if len(tokens[row]) >= limits[row]:
+            tokens[row].append(chosen[row])
+            if len(tokens[row]) == limits[row]:
                 running.remove(row)
     return [
         Decoded(tuple(t), total, done)

@@ -6,7 +6,7 @@ Dimension key:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -15,32 +15,45 @@ _CHUNK = 1024
 """Tokens whose logits are in memory at a time; 1,024 x 8,192 float32 are 32 MiB."""
 
 
-class SmoothedCrossEntropy(torch.autograd.Function):
-    """Summed cross-entropy against (1 - e) one-hot + e / V, and the plain one beside it.
+def smoothed_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, *, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy against (1 - e) one-hot + e / V, and the plain one beside it.
 
-    Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7. The gradient of the logits,
-    softmax minus the smoothed target, is known with the loss, so it is taken chunk by chunk in
-    the forward pass and the (N, V) logits never exist as a whole.
+    Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7. The logits are
+    ``hidden @ weight.T``; they never exist as a whole.
+
+    Args:
+        hidden: What the output layer reads, (N, D).
+        weight: Of the output layer, (V, D).
+        targets: True token ids, (N,).
+        smoothing: e above.
+
+    Returns:
+        Both losses in nats, summed over tokens, float32 (). Only the first has a gradient.
+    """
+    losses = _FusedCrossEntropy.apply(hidden, weight, targets, smoothing)  # type: ignore[no-untyped-call]
+    return cast("tuple[Tensor, Tensor]", losses)
+
+
+class _FusedCrossEntropy(torch.autograd.Function):
+    """The loss and, in the same pass over chunks of tokens, its gradients.
+
+    The gradient of the logits, softmax minus the smoothed target, is known with the loss, so
+    nothing of size (N, V) has to wait for the backward pass.
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float
     ) -> tuple[Tensor, Tensor]:
-        """Return the smoothed loss and the plain loss, both summed over tokens, float32.
-
-        Args:
-            ctx: Of autograd.
-            hidden: (N, D).
-            weight: (V, D).
-            targets: True token ids, (N,).
-            smoothing: e above.
-        """
-        vocabulary = weight.shape[0]
+        """See `smoothed_cross_entropy`."""
+        wanted = any(ctx.needs_input_grad[:2])
+        uniform = smoothing / weight.shape[0]
         hidden_gradient = torch.empty_like(hidden)
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
-        smoothed = torch.zeros((), dtype=torch.float32)
-        plain = torch.zeros((), dtype=torch.float32)
+        smoothed = torch.zeros((), device=hidden.device)
+        plain = torch.zeros((), device=hidden.device)
         for start in range(0, hidden.shape[0], _CHUNK):
             rows = slice(start, start + _CHUNK)
             chunk, truth = hidden[rows], targets[rows, None]
@@ -48,13 +61,15 @@ class SmoothedCrossEntropy(torch.autograd.Function):
             nll = -log_probabilities.gather(1, truth).sum()
             plain += nll
             smoothed += (1 - smoothing) * nll
-            smoothed -= smoothing / vocabulary * log_probabilities.sum()
-            gradient = log_probabilities.exp_().sub_(smoothing / vocabulary)
-            gradient.scatter_add_(1, truth, gradient.new_full(truth.shape, smoothing - 1))
-            gradient = gradient.to(hidden.dtype)
-            hidden_gradient[rows] = gradient @ weight
-            weight_gradient += gradient.T @ chunk
-        ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
+            smoothed -= uniform * log_probabilities.sum()
+            if wanted:
+                gradient = log_probabilities.exp_().sub_(uniform)
+                gradient.scatter_add_(1, truth, gradient.new_full(truth.shape, smoothing - 1))
+                gradient = gradient.to(hidden.dtype)
+                hidden_gradient[rows] = gradient @ weight
+                weight_gradient += gradient.T @ chunk
+        if wanted:
+            ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         ctx.mark_non_differentiable(plain)
         return smoothed, plain
 

@@ -1,20 +1,20 @@
-"""Master weights, optimizer and learning-rate schedule.
+"""Master weights, gradients, optimizer and learning-rate schedule.
 
-With bfloat16 the model that computes is a copy; the optimizer updates float32 master weights, and
-each update is rounded into the copy (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
+The model that computes is a copy: the optimizer updates float32 master weights, and after each
+update they are rounded into the copy, which may be bfloat16 (Micikevicius et al. 2018,
+https://arxiv.org/abs/1710.03740, section 3.1).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ferryman_training.config import OptimizerConfig
-
-_MUON_RATE = 0.2
-"""What Muon's matched update multiplies the rate by is part of torch; this documents its size."""
+from ferryman_training.errors import DivergenceError
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
@@ -42,70 +42,96 @@ class MasterOptimizer:
     """Updates float32 master weights and keeps the computing model equal to them.
 
     Args:
-        model: The model that computes; its parameters are replaced in place.
+        model: The model that computes, with its initial weights in float32. It may be moved to
+            another precision afterwards (`Module.to`), in place.
         config: Kind of optimizer and its settings.
     """
 
     def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
         self._config = config
         self._working = dict(model.named_parameters())
-        self.master = {n: p.detach().to(torch.float32).clone() for n, p in self._working.items()}
+        self.master = {name: p.detach().clone() for name, p in self._working.items()}
+        # One flat vector, so that processes exchange it and clipping measures it in one call.
+        count = sum(p.numel() for p in self.master.values())
+        some = next(iter(self.master.values()))
+        self.gradient = torch.zeros(count, device=some.device)
+        pieces = torch.split(self.gradient, [p.numel() for p in self.master.values()])
+        for parameter, piece in zip(self.master.values(), pieces, strict=True):
+            parameter.grad = piece.view_as(parameter)
         self._optimizers = self._build(model)
 
     def _build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
-        """AdamW for all, or Muon for the matrices inside the layers and AdamW for the rest."""
+        """AdamW for all, or Muon for the matrices inside the layers and AdamW for the rest.
+
+        Muon: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; scaled to the size of
+        AdamW's updates (Liu et al. 2025, https://arxiv.org/abs/2502.16982, section 2.2), so that
+        one learning rate serves both.
+        """
         config = self._config
-        embeddings = {
-            f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Embedding)
-        }
-        matrices = [
-            n for n, p in self.master.items() if p.ndim == 2 and n not in embeddings
-        ] if config.kind == "muon" else []
-        rest = [p for n, p in self.master.items() if n not in set(matrices)]
+        matrices: set[str] = set()
+        if config.kind == "muon":
+            embeddings = {
+                f"{name}.weight"
+                for name, module in model.named_modules()
+                if isinstance(module, nn.Embedding)
+            }
+            matrices = {n for n, p in self.master.items() if p.ndim == 2} - embeddings
         optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(
-                rest, lr=config.learning_rate, betas=config.betas, eps=1e-9,
-                weight_decay=config.weight_decay, fused=True,
+                [p for name, p in self.master.items() if name not in matrices],
+                lr=config.learning_rate,
+                betas=config.betas,
+                eps=1e-9,
+                weight_decay=config.weight_decay,
+                fused=True,
             )
         ]
         if matrices:
             optimizers.append(
                 torch.optim.Muon(
-                    [self.master[n] for n in matrices], lr=config.learning_rate,
-                    weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw",
+                    [p for name, p in self.master.items() if name in matrices],
+                    lr=config.learning_rate,
+                    weight_decay=config.weight_decay,
+                    adjust_lr_fn="match_rms_adamw",
                 )
             )
         return optimizers
 
-    def gradients(self) -> Tensor:
-        """Take the gradients of the model out of it, as one flat float32 vector."""
-        flat = torch.cat(
-            [
-                (p.grad if p.grad is not None else torch.zeros_like(p)).reshape(-1).float()
-                for p in self._working.values()
-            ]
-        )
-        for parameter in self._working.values():
-            parameter.grad = None
-        return flat
+    @torch.no_grad()
+    def accumulate(self) -> None:
+        """Move the gradients of the model into `gradient`, adding to what is there in float32."""
+        for name, parameter in self._working.items():
+            master_gradient = self.master[name].grad
+            if parameter.grad is not None and master_gradient is not None:
+                master_gradient.add_(parameter.grad)
+                parameter.grad = None
 
-    def update(self, gradients: Tensor, rate: float) -> float:
-        """Clip the flat gradient by its L2 norm, update the masters, round into the model.
+    @torch.no_grad()
+    def update(self, rate: float) -> float:
+        """Clip `gradient` by its L2 norm, update the masters, round into the model, zero it.
+
+        Args:
+            rate: The learning rate.
 
         Returns:
             The norm before clipping.
+
+        Raises:
+            DivergenceError: The norm is infinite or no number; nothing was updated.
         """
-        norm = float(gradients.norm())
-        gradients.mul_(min(1.0, self._config.clip_norm / (norm + 1e-6)))
-        start = 0
-        for parameter in self.master.values():
-            parameter.grad = gradients[start : start + parameter.numel()].view_as(parameter)
-            start += parameter.numel()
+        norm = float(self.gradient.norm())
+        if not math.isfinite(norm):
+            raise DivergenceError(
+                f"the gradient's norm is {norm}; the last checkpoint is from before. "
+                "Lower optimizer.learning_rate or lengthen optimizer.warmup_steps"
+            )
+        self.gradient.mul_(min(1.0, self._config.clip_norm / (norm + 1e-6)))
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
         self.publish()
+        self.gradient.zero_()
         return norm
 
     @torch.no_grad()
@@ -121,11 +147,11 @@ class MasterOptimizer:
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
         }
 
+    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a saved state."""
-        with torch.no_grad():
-            for name, parameter in self.master.items():
-                parameter.copy_(state["master"][name])
+        for name, parameter in self.master.items():
+            parameter.copy_(state["master"][name])
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.publish()

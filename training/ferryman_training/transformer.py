@@ -12,13 +12,16 @@ Dimension key:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ferryman_bundle.tokenizer import PAD
+from ferryman_training.attention import CrossAttention, SelfAttention
 from ferryman_training.config import ModelConfig
 
 
@@ -63,80 +66,6 @@ def sinusoids(positions: Tensor, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-    """Scaled dot-product attention, equation 1.
-
-    Written out rather than called: the fused kernel's bfloat16 backward pass on a CPU takes 38 %
-    of a training step.
-
-    Args:
-        query: (B, H, T, K).
-        keys: (B, H, S, K).
-        values: (B, H, S, K).
-        bias: Added to the scores, broadcast to (B, H, T, S); None for none.
-
-    Returns:
-        (B, H, T, K).
-    """
-    scores = (query * query.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-    if bias is not None:
-        scores = scores + bias
-    return torch.softmax(scores, dim=-1) @ values
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(B, T, D) -> (B, H, T, K)."""
-    batch, length, width = x.shape
-    return x.view(batch, length, heads, width // heads).transpose(1, 2)
-
-
-def merge_heads(x: Tensor) -> Tensor:
-    """(B, H, T, K) -> (B, T, D)."""
-    batch, heads, length, size = x.shape
-    return x.transpose(1, 2).reshape(batch, length, heads * size)
-
-
-class SelfAttention(nn.Module):
-    """Multi-head self-attention with query, key and value projections in one matrix."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
-
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, D) -> query, keys and values, (B, H, T, K) each."""
-        query, keys, values = self.qkv(x).chunk(3, dim=-1)
-        return tuple(split_heads(part, self.heads) for part in (query, keys, values))  # type: ignore[return-value]
-
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Attend from every position to every one that the bias allows, (B, T, D)."""
-        query, keys, values = self.project(x)
-        return self.output(merge_heads(attend(query, keys, values, bias)))  # type: ignore[no-any-return]
-
-
-class CrossAttention(nn.Module):
-    """Multi-head attention from the target to the source."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.kv = nn.Linear(width, 2 * width)
-        self.output = nn.Linear(width, width)
-
-    def memory(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, S, D) -> keys and values, (B, H, S, K) each."""
-        keys, values = self.kv(encoded).chunk(2, dim=-1)
-        return split_heads(keys, self.heads), split_heads(values, self.heads)
-
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-        """Attend from every target position to the source, (B, T, D)."""
-        query = split_heads(self.query(x), self.heads)
-        return self.output(merge_heads(attend(query, keys, values, bias)))  # type: ignore[no-any-return]
-
-
 class FeedForward(nn.Module):
     """Equation 2: two matrices with a ReLU between them."""
 
@@ -147,7 +76,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        return self.contract(functional.relu(self.expand(x)))  # type: ignore[no-any-return]
+        contracted: Tensor = self.contract(functional.relu(self.expand(x)))
+        return contracted
 
 
 class EncoderLayer(nn.Module):
@@ -164,7 +94,8 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """(B, S, D) -> (B, S, D)."""
         x = x + self.dropout(self.attention(self.attention_norm(x), bias))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))  # type: ignore[no-any-return]
+        y: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return y
 
 
 class DecoderLayer(nn.Module):
@@ -180,7 +111,9 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(config.width, config.feed_forward)
         self.dropout = nn.Dropout(config.dropout)
 
-    def finish(self, x: Tensor, attended: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    def finish(
+        self, x: Tensor, attended: Tensor, keys: Tensor, values: Tensor, bias: Tensor
+    ) -> Tensor:
         """Everything after self-attention, shared by `Transformer.forward` and `.step`.
 
         Args:
@@ -189,10 +122,14 @@ class DecoderLayer(nn.Module):
             keys: Cross-attention keys, (B, H, S, K).
             values: Cross-attention values, (B, H, S, K).
             bias: Source padding, (B, 1, 1, S).
+
+        Returns:
+            (B, T, D).
         """
         x = x + self.dropout(attended)
         x = x + self.dropout(self.cross(self.cross_norm(x), keys, values, bias))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))  # type: ignore[no-any-return]
+        y: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return y
 
 
 class Transformer(nn.Module):
@@ -229,7 +166,13 @@ class Transformer(nn.Module):
         """
         embedded = self.embedding(ids) * self.config.width**0.5
         encoded = sinusoids(positions, self.config.width).to(embedded.dtype)
-        return self.dropout(embedded + encoded)  # type: ignore[no-any-return]
+        x: Tensor = self.dropout(embedded + encoded)
+        return x
+
+    @property
+    def decoder_layers(self) -> Sequence[DecoderLayer]:
+        """The layers of the decoder, first to last."""
+        return cast("Sequence[DecoderLayer]", self.decoder)
 
     def padding_bias(self, ids: Tensor) -> Tensor:
         """(B, S) ids -> (B, 1, 1, S), minus infinity on padding."""
@@ -247,7 +190,7 @@ class Transformer(nn.Module):
         for layer in self.encoder:
             x = layer(x, bias)
         x = self.encoder_norm(x)
-        pairs = [layer.cross.memory(x) for layer in self.decoder]  # type: ignore[union-attr,operator]
+        pairs = [layer.cross.memory(x) for layer in self.decoder_layers]
         return Memory(tuple(k for k, _ in pairs), tuple(v for _, v in pairs), bias)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
@@ -264,10 +207,11 @@ class Transformer(nn.Module):
         length = target.shape[1]
         x = self.embed(target, torch.arange(length, device=target.device))
         future = torch.full((length, length), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
-        for i, layer in enumerate(self.decoder):
-            attended = layer.attention(layer.attention_norm(x), future)  # type: ignore[operator]
-            x = layer.finish(x, attended, memory.keys[i], memory.values[i], memory.bias)  # type: ignore[operator]
-        return self.decoder_norm(x)  # type: ignore[no-any-return]
+        for i, layer in enumerate(self.decoder_layers):
+            attended = layer.attention(layer.attention_norm(x), future)
+            x = layer.finish(x, attended, memory.keys[i], memory.values[i], memory.bias)
+        hidden: Tensor = self.decoder_norm(x)
+        return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., D) -> (..., V), through the transposed embedding."""
@@ -294,13 +238,12 @@ class Transformer(nn.Module):
         position = torch.full((1,), cache.keys[0].shape[2], device=ids.device)
         x = self.embed(ids[:, None], position)
         all_keys, all_values = [], []
-        for i, layer in enumerate(self.decoder):
-            attention: SelfAttention = layer.attention  # type: ignore[assignment]
-            query, keys, values = attention.project(layer.attention_norm(x))  # type: ignore[operator]
+        for i, layer in enumerate(self.decoder_layers):
+            query, keys, values = layer.attention.project(layer.attention_norm(x))
             keys = torch.cat([cache.keys[i], keys], dim=2)
             values = torch.cat([cache.values[i], values], dim=2)
-            attended = attention.output(merge_heads(attend(query, keys, values, None)))
-            x = layer.finish(x, attended, memory.keys[i], memory.values[i], memory.bias)  # type: ignore[operator]
+            attended = layer.attention.attend(query, keys, values, None)
+            x = layer.finish(x, attended, memory.keys[i], memory.values[i], memory.bias)
             all_keys.append(keys)
             all_values.append(values)
         logits = self.logits(self.decoder_norm(x))[:, 0]

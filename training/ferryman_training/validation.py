@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sacrebleu
 import torch
+from torch import Tensor
 
 from ferryman_bundle.tokenizer import PAD, Tokenizer
 from ferryman_training.batching import TokenPair, collate
+from ferryman_training.config import ModelConfig
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
-from ferryman_training.loss import SmoothedCrossEntropy
+from ferryman_training.loss import smoothed_cross_entropy
+from ferryman_training.replicas import Replicas
 from ferryman_training.transformer import Transformer
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One translation for a person to read."""
+
+    source: str
+    translation: str
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,55 +35,91 @@ class Scores:
     loss: float
     """Mean cross-entropy per target token, in nats, without smoothing."""
     bleu: float
+    """sacreBLEU's default: 13a tokens, case kept, exponential smoothing; 0 to 100."""
     chrf: float
-    samples: tuple[tuple[str, str, str], ...]
-    """A few sources, translations and references for a person to read."""
+    """chrF2; 0 to 100."""
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Pairs that are never trained on."""
+
+    pairs: Sequence[SentencePair]
+    tokens: Sequence[TokenPair]
+    """The same pairs as ids, without reserved pieces."""
+    tokenizer: Tokenizer
+    decoded: int
+    """BLEU and chrF come from the first so many pairs."""
+
+    def score(
+        self,
+        weights: Mapping[str, Tensor],
+        config: ModelConfig,
+        *,
+        device: torch.device,
+        replicas: Replicas,
+    ) -> Scores:
+        """Score weights in float32; the processes share the work and all get the result.
+
+        Args:
+            weights: Of a model, by parameter name.
+            config: Of the model.
+            device: Where to compute.
+            replicas: The processes, all of which call this.
+        """
+        with torch.random.fork_rng(devices=[]):
+            model = Transformer(config, self.tokenizer.vocabulary_size)
+        model.load_state_dict(weights)
+        model.to(device).eval()
+        mine = [self.tokens[i] for i in replicas.share(len(self.tokens))]
+        totals = torch.tensor(token_loss(model, mine), dtype=torch.float64)
+        replicas.sum(totals)
+        loss, count = totals.tolist()
+        translations = self._translate(model, replicas)
+        chosen = self.pairs[: self.decoded]
+        references = [pair.target for pair in chosen]
+        return Scores(
+            loss=loss / count,
+            bleu=sacrebleu.corpus_bleu(translations, [references]).score,
+            chrf=sacrebleu.corpus_chrf(translations, [references]).score,
+            samples=tuple(
+                Sample(pair.source, translation, pair.target)
+                for pair, translation in zip(chosen, translations, strict=True)
+            ),
+        )
+
+    def _translate(self, model: Transformer, replicas: Replicas) -> list[str]:
+        """Return greedy translations of the first `decoded` pairs, in their order."""
+        sources = [pair.source for pair in self.tokens[: self.decoded]]
+        mine = replicas.share(len(sources))
+        decoded = decode_greedily(model, [sources[i] for i in mine])
+        texts = [self.tokenizer.decode(d.ids) for d in decoded]
+        found = {
+            i: text
+            for part in replicas.gather(dict(zip(mine, texts, strict=True)))
+            for i, text in part.items()
+        }
+        return [found[i] for i in range(len(sources))]
 
 
 @torch.no_grad()
-def token_loss(model: Transformer, tokens: Sequence[TokenPair], *, batch_size: int = 50) -> float:
-    """Return the mean cross-entropy per target token, in nats."""
-    ordered = sorted(tokens, key=lambda p: len(p.target))
+def token_loss(
+    model: Transformer, tokens: Sequence[TokenPair], *, batch_size: int = 50
+) -> tuple[float, int]:
+    """Return the cross-entropy in nats, summed over target tokens, and how many those are."""
+    device = model.embedding.weight.device
+    ordered = sorted(tokens, key=lambda pair: len(pair.target))
     total, count = 0.0, 0
     for start in range(0, len(ordered), batch_size):
-        batch = collate(ordered[start : start + batch_size])
-        mask = batch.target_output != PAD
-        hidden = model(batch.source, batch.target_input)[mask]
-        _, plain = SmoothedCrossEntropy.apply(
-            hidden, model.embedding.weight, batch.target_output[mask], 0.0
+        batch = collate(ordered[start : start + batch_size]).to(device)
+        counts = batch.target_output != PAD
+        _, plain = smoothed_cross_entropy(
+            model(batch.source, batch.target_input)[counts],
+            model.embedding.weight,
+            batch.target_output[counts],
+            smoothing=0.0,
         )
         total += float(plain)
-        count += int(mask.sum())
-    return total / count
-
-
-def validate(
-    model: Transformer,
-    pairs: Sequence[SentencePair],
-    tokens: Sequence[TokenPair],
-    tokenizer: Tokenizer,
-    *,
-    decoded_sentences: int,
-) -> Scores:
-    """Score a model in evaluation mode on held-out pairs.
-
-    Args:
-        model: In evaluation mode.
-        pairs: Held-out pairs, (N,).
-        tokens: The same pairs as ids.
-        tokenizer: Of the model.
-        decoded_sentences: BLEU and chrF come from the first so many pairs.
-    """
-    chosen = pairs[:decoded_sentences]
-    decoded = decode_greedily(model, [p.source for p in tokens[:decoded_sentences]])
-    translations = [tokenizer.decode(d.ids) for d in decoded]
-    references = [p.target for p in chosen]
-    return Scores(
-        loss=token_loss(model, tokens),
-        bleu=sacrebleu.corpus_bleu(translations, [references]).score,
-        chrf=sacrebleu.corpus_chrf(translations, [references]).score,
-        samples=tuple(
-            (p.source, translation, p.target)
-            for p, translation in list(zip(chosen, translations, strict=True))[:3]
-        ),
-    )
+        count += int(counts.sum())
+    return total, count

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 
 import sentencepiece
 
 from ferryman_bundle.tokenizer import BOS, EOS, PAD, RESERVED, UNKNOWN, Tokenizer
 from ferryman_training.config import VocabularyConfig
-from ferryman_training.errors import TrainingError
+from ferryman_training.errors import CorpusError
 
 
 def train_tokenizer(sentences: Iterable[str], config: VocabularyConfig, *, seed: int) -> Tokenizer:
@@ -24,7 +25,7 @@ def train_tokenizer(sentences: Iterable[str], config: VocabularyConfig, *, seed:
         seed: Seed of the sampling that SentencePiece does on large corpora.
 
     Raises:
-        TrainingError: The corpus cannot fill a vocabulary of that size.
+        CorpusError: The corpus cannot fill a vocabulary of that size.
     """
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(seed)
@@ -49,8 +50,19 @@ def train_tokenizer(sentences: Iterable[str], config: VocabularyConfig, *, seed:
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise TrainingError(
-            f"vocabulary.size: SentencePiece could not build {config.size} pieces from this "
-            f"corpus ({str(error).strip().splitlines()[-1]}); lower it or add text"
-        ) from error
+        raise CorpusError(f"vocabulary.size: {_reason(str(error), config.size)}") from error
     return Tokenizer(model.getvalue())
+
+
+def _reason(message: str, size: int) -> str:
+    """Return what a person can do about a message of SentencePiece."""
+    limit = re.search(r"set it to a value <= (\d+)", message)
+    if limit:
+        return f"this corpus fills {limit[1]} pieces at most, not {size}; lower it or add text"
+    needed = re.search(r"smaller than required_chars\. \d+ vs (\d+)", message)
+    if needed:
+        return (
+            f"{size} is too small for the characters of this corpus, which need {needed[1]}; "
+            "raise it or lower vocabulary.character_coverage"
+        )
+    return f"SentencePiece could not build {size} pieces ({message.strip().splitlines()[-1]})"

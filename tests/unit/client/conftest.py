@@ -1,5 +1,8 @@
 """A server on the loopback whose answers a test scripts, and both clients behind one face."""
 
+# The names of the methods are the contract's.
+# ruff: noqa: N802
+
 from __future__ import annotations
 
 import asyncio

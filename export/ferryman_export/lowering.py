@@ -1,0 +1,168 @@
+"""From modules to ONNX files that hold no weights, and the weights apart from them, each once."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from ferryman_bundle.manifest import WEIGHTS
+from ferryman_bundle.quantization import Floats
+from ferryman_export.interface import Port
+
+_OPSET: Final = 20
+_INLINE_BYTES: Final = 1024
+"""Initializers smaller than this stay in the graph."""
+
+
+class Graph(Protocol):
+    """A module that declares its inputs and outputs."""
+
+    def inputs(self) -> list[Port]:
+        """Declare the inputs."""
+        ...
+
+    def outputs(self) -> list[Port]:
+        """Declare the outputs, in the order that `forward` returns them."""
+        ...
+
+    def arguments(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Arrange one value per input the way `forward` takes them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredGraph:
+    """An ONNX graph without its weights."""
+
+    file: bytes
+    """The ONNX file; its large initializers are external, to be supplied by the loader."""
+    weights: tuple[str, ...]
+    """Names of the external initializers."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredGraphs:
+    """ONNX graphs and the tensors they refer to by name."""
+
+    graphs: dict[str, LoweredGraph]
+    tensors: dict[str, Floats]
+    """The external initializers of all graphs, by name; no two are equal."""
+
+
+def lower(graphs: Mapping[str, Graph]) -> LoweredGraphs:
+    """Export modules to ONNX graphs that share their weights.
+
+    Args:
+        graphs: The modules, by the name of their graph.
+    """
+    return separate_weights({name: _trace(graph) for name, graph in graphs.items()})
+
+
+def separate_weights(models: Mapping[str, onnx.ModelProto]) -> LoweredGraphs:
+    """Take the weights out of ONNX models, which are changed by that.
+
+    Tensors are told apart by content, not by name: torch.onnx merges parameters that are equal,
+    and two graphs may use one name for two things.
+
+    Args:
+        models: The models, by the name of their graph.
+    """
+    tensors: dict[str, Floats] = {}
+    names: dict[tuple[tuple[int, ...], bytes], str] = {}
+    lowered: dict[str, LoweredGraph] = {}
+    for graph, model in models.items():
+        renamed: dict[str, str] = {}
+        for initializer in model.graph.initializer:
+            array = numpy_helper.to_array(initializer)
+            if array.dtype != np.float32 or array.nbytes < _INLINE_BYTES:
+                continue
+            content = (array.shape, hashlib.sha256(array.tobytes()).digest())
+            if content not in names:
+                taken = initializer.name in tensors
+                names[content] = f"{graph}.{initializer.name}" if taken else initializer.name
+                tensors[names[content]] = np.array(array)
+            renamed[initializer.name] = names[content]
+            _make_external(initializer)
+        _rename(model.graph, renamed)
+        file = model.SerializeToString(deterministic=True)
+        lowered[graph] = LoweredGraph(file, tuple(sorted(set(renamed.values()))))
+    return LoweredGraphs(lowered, tensors)
+
+
+def _trace(graph: Graph) -> onnx.ModelProto:
+    """Export one module, with the names and shapes that it declares."""
+    inputs, outputs = graph.inputs(), graph.outputs()
+    with _quiet():
+        program = torch.onnx.export(
+            cast("torch.nn.Module", graph).eval(),
+            graph.arguments([port.example() for port in inputs]),
+            dynamo=True,
+            dynamic_shapes=graph.arguments([port.dynamic_axes() for port in inputs]),
+            input_names=[port.name for port in inputs],
+            output_names=[port.name for port in outputs],
+            opset_version=_OPSET,
+            verbose=False,
+        )
+    assert program is not None, "torch.onnx.export with dynamo=True returns a program"
+    model = program.model_proto
+    _strip(model)
+    for infos, ports in ((model.graph.input, inputs), (model.graph.output, outputs)):
+        assert [info.name for info in infos] == [port.name for port in ports]
+        del infos[:]
+        infos.extend(port.value_info() for port in ports)
+    return model
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what differs from machine to machine: source paths, traces, inferred symbols."""
+    for item in (model, model.graph, *model.graph.node, *model.graph.initializer):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    del model.graph.value_info[:]
+    model.graph.name = ""
+
+
+def _rename(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
+    """Give initializers other names wherever they are used; equal ones become one."""
+    initializers = {}
+    for initializer in graph.initializer:
+        initializer.name = renamed.get(initializer.name, initializer.name)
+        initializers[initializer.name] = initializer
+    kept = list(initializers.values())
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+
+
+def _make_external(initializer: onnx.TensorProto) -> None:
+    """Leave type and shape of an initializer, and say that its content is elsewhere."""
+    initializer.ClearField("raw_data")
+    initializer.data_location = onnx.TensorProto.EXTERNAL
+    # ONNX Runtime looks for this file only where the loader does not supply the tensor.
+    entry = initializer.external_data.add()
+    entry.key, entry.value = "location", WEIGHTS
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the person what torch says about its own internals."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,83 @@
+"""ONNX operators that torch has no counterpart for, callable from a module that is exported.
+
+`torch.onnx.ops.symbolic` puts an operator into the graph as it stands and believes the shapes that
+it is told. Outside an export it returns zeros without a word, so every function here refuses to
+run there.
+
+Dimension key:
+    R: hypotheses    H: heads    K: width of a head    D: H x K    C: capacity    V: vocabulary
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def group_query_attention(
+    qkv: Tensor,
+    *,
+    cache: tuple[Tensor, Tensor],
+    past_lengths: Tensor,
+    total_length: Tensor,
+    heads: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Self-attention of one new token per row over a cache where every row has its own length.
+
+    ``com.microsoft.GroupQueryAttention``: it writes each row's new key and value at position
+    ``past_lengths[row]`` and attends to all up to there. Where the caller binds the caches of
+    output and input to the same memory, nothing else is written or copied. What lies beyond a
+    row's length is never read.
+
+    Args:
+        qkv: Query, key and value side by side, (R, 1, 3 D).
+        cache: Keys and values, (R, H, C, K) each.
+        past_lengths: Positions of each row that are filled, int32 (R,).
+        total_length: ``max(past_lengths) + 1``, int32 (1,), at most C.
+        heads: H.
+
+    Returns:
+        What was attended to, (R, 1, D), and the caches with one position more, (R, H, C, K).
+    """
+    _require_export("GroupQueryAttention")
+    rows, _, width = qkv.shape
+    keys, values = cache
+    attended, keys, values = torch.onnx.ops.symbolic_multi_out(
+        "com.microsoft::GroupQueryAttention",
+        (qkv, None, None, keys, values, past_lengths, total_length),
+        {"num_heads": heads, "kv_num_heads": heads},
+        dtypes=(torch.float32,) * 3,
+        shapes=([rows, 1, width // 3], list(keys.shape), list(values.shape)),
+        version=1,
+    )
+    return attended, keys, values
+
+
+def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the k best of every row, best first, lower ids first among equals.
+
+    Unlike `torch.topk` it takes k as a tensor, so that one graph serves any beam.
+
+    Args:
+        scores: (R, V).
+        k: int64 (1,).
+
+    Returns:
+        Scores and ids, (R, k). While tracing they are said to be (R, 1), since the value of `k` is
+        not known then; nothing after this may depend on that size.
+    """
+    _require_export("TopK")
+    rows = scores.shape[0]
+    best, ids = torch.onnx.ops.symbolic_multi_out(
+        "TopK",
+        (scores, k),
+        {"axis": -1, "largest": 1, "sorted": 1},
+        dtypes=(torch.float32, torch.int64),
+        shapes=([rows, 1], [rows, 1]),
+    )
+    return best, ids
+
+
+def _require_export(operator: str) -> None:
+    if not torch.onnx.is_in_onnx_export():
+        raise RuntimeError(f"{operator} exists in exported graphs only; torch cannot compute it")

@@ -1,0 +1,109 @@
+"""The evidence for a bundle: what it is held against, what came out, and whether that is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ferryman_bundle import StateTensor
+from ferryman_bundle.manifest import GoldenSentence, Parity
+from ferryman_export.errors import ExportError
+from ferryman_export.golden import choose_golden_sentences
+from ferryman_export.greedy import decode_graphs_greedily
+from ferryman_export.lowering import LoweredGraphs
+from ferryman_export.parity import finite, measure_parity
+from ferryman_export.phases import Phases
+from ferryman_export.runner import GraphRunner
+from ferryman_training.batching import tokenize
+from ferryman_training.checkpoint import Checkpoint
+from ferryman_training.corpus import SentencePair
+from ferryman_training.decoding import decode_greedily
+from ferryman_training.transformer import Transformer
+
+REQUIRED_AGREEMENT: Final = 0.999
+"""Share of teacher-forced steps at which fp32 graphs must have the model's likeliest token."""
+_GOLDEN_SENTENCES: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The sentences that a bundle is proved with."""
+
+    parity: Sequence[SentencePair]
+    """Real sentences for parity and golden sentences."""
+    test: Sequence[SentencePair] = ()
+    """The test set for BLEU and chrF."""
+    test_set: str | None = None
+    """Name of the test set; None measures no quality."""
+    accept_loss: bool = False
+    """Whether graphs that agree too little are written all the same, and say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was shown."""
+
+    parity: Parity
+    golden: tuple[GoldenSentence, ...]
+
+
+def prove(
+    model: Transformer,
+    checkpoint: Checkpoint,
+    lowered: LoweredGraphs,
+    state: Sequence[StateTensor],
+    *,
+    evidence: Evidence,
+    phases: Phases,
+) -> Proof:
+    """Hold graphs against their model, and choose golden sentences.
+
+    Args:
+        model: With the values that the bundle stores.
+        checkpoint: That it came from; its tokenizer and limits count here.
+        lowered: The graphs.
+        state: What the graphs pass from step to step.
+        evidence: The sentences to use.
+        phases: Shows what is going on.
+
+    Raises:
+        ExportError: They do not agree enough, and that was not accepted.
+    """
+    tokens = [tokenize(pair, checkpoint.tokenizer) for pair in evidence.parity]
+    sources = [pair.source for pair in tokens]
+    with phases.phase("Decoding with model and graphs") as found:
+        runner = GraphRunner(lowered, state)
+        expected = decode_greedily(model, sources)
+        greedy = list(zip(expected, decode_graphs_greedily(runner, sources), strict=True))
+        golden = choose_golden_sentences(
+            evidence.parity,
+            tokens,
+            greedy,
+            count=_GOLDEN_SENTENCES,
+            max_source_tokens=checkpoint.config.corpus.max_tokens,
+        )
+        same = sum(a.ids == b.ids for a, b in greedy)
+        found.append(f"{same} of {len(greedy)} translations are the same")
+    with phases.phase("Comparing step by step") as found:
+        parity = measure_parity(model, runner, tokens, greedy)
+        worst = max(parity.worst_difference.values())
+        found.append(f"{parity.steps:,} steps, worst difference {worst:.1e}")
+    return Proof(require_agreement(parity, evidence), golden)
+
+
+def require_agreement(parity: Parity, evidence: Evidence) -> Parity:
+    """Return the parity if it is good enough; marked, if it is not and was accepted.
+
+    Raises:
+        ExportError: It is not good enough.
+    """
+    if parity.argmax_agreement >= REQUIRED_AGREEMENT and finite(parity.worst_difference):
+        return parity
+    if evidence.accept_loss:
+        return parity.model_copy(update={"accepted_loss": True})
+    raise ExportError(
+        f"the graphs have the model's likeliest token at {parity.argmax_agreement:.2%} of the "
+        f"steps; {REQUIRED_AGREEMENT:.1%} are required. --accept-loss writes the bundle all the "
+        "same, and it will say so"
+    )

@@ -1,0 +1,29 @@
+"""Rounding a model to the values that its bundle will store."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from ferryman_bundle.manifest import Storage
+from ferryman_bundle.quantization import dequantize, quantize
+from ferryman_training.transformer import Transformer
+
+
+def round_weights(model: Transformer, storage: Storage) -> Transformer:
+    """Return a copy whose matrices have the values that `storage` keeps.
+
+    All that follows, the graphs and the reference they are held against, is made from the copy.
+    A matrix of torch is (out, in), so one scale per row is one per output; the embedding, which is
+    the output layer as well, has one per vocabulary entry.
+    """
+    rounded = copy.deepcopy(model)
+    if storage is Storage.FLOAT32:
+        return rounded
+    with torch.no_grad():
+        for parameter in rounded.parameters():
+            if parameter.ndim == 2:
+                values = dequantize(quantize(parameter.numpy(), axis=0))
+                parameter.copy_(torch.from_numpy(values))
+    return rounded

@@ -1,0 +1,91 @@
+"""Who may come in: so many calls at a time, and none while the server drains."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+from ferryman_server.errors import QueueFullError, ServerDrainingError
+
+
+class Admission:
+    """Counts the calls under way. Belongs to one event loop.
+
+    Args:
+        limit: The most calls at a time.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._under_way = 0
+        self._mean_seconds = 0.0
+        self._closed = False
+        self._last_arrival = -math.inf
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def under_way(self) -> int:
+        """Calls that have come in and not yet left."""
+        return self._under_way
+
+    def enter(self) -> None:
+        """Let a call in; its `leave` must follow.
+
+        Raises:
+            ServerDrainingError: The server takes no more.
+            QueueFullError: There are too many already. One of them leaves about every mean call
+                time divided by their number, so the newcomer should come back after that time.
+        """
+        self._last_arrival = time.monotonic()
+        if self._closed:
+            raise ServerDrainingError
+        if self._under_way >= self._limit:
+            raise QueueFullError(
+                f"{self._under_way} calls are under way, which is the most this server takes",
+                retry_after=max(self._mean_seconds, 0.1),
+            )
+        self._under_way += 1
+        self._empty.clear()
+
+    def leave(self, seconds: float) -> None:
+        """Let a call out, its answer sent.
+
+        Args:
+            seconds: How long it took.
+        """
+        self._under_way -= 1
+        self._mean_seconds += 0.1 * (seconds - self._mean_seconds)
+        if self._under_way == 0:
+            self._empty.set()
+
+    def close(self) -> None:
+        """Let no more calls in; those under way go on."""
+        self._closed = True
+
+    async def wait_until_empty(self, timeout: float) -> bool:
+        """Wait until the last call has left.
+
+        Args:
+            timeout: Seconds to wait.
+
+        Returns:
+            Whether it has.
+        """
+        try:
+            await asyncio.wait_for(self._empty.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    async def wait_until_quiet(self, seconds: float, *, timeout: float) -> None:
+        """Wait until nobody has come, not even to be refused, for a while.
+
+        Args:
+            seconds: How long nobody has come.
+            timeout: Seconds to wait at most.
+        """
+        give_up = time.monotonic() + timeout
+        while (now := time.monotonic()) < min(give_up, self._last_arrival + seconds):
+            await asyncio.sleep(min(give_up, self._last_arrival + seconds) - now)

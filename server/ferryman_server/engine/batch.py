@@ -1,0 +1,89 @@
+"""All that one worker decodes at a time: a lane for every beam width in use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ferryman_server.engine.lane import Finished, Lane
+from ferryman_server.engine.runtime import Runtime
+from ferryman_server.engine.ticket import Ticket
+
+
+@dataclass(slots=True)
+class Work:
+    """What a round of a batch came to."""
+
+    steps: int = 0
+    """Runs of the step graph: one for every lane that is not empty."""
+    rows: int = 0
+    """Hypotheses advanced by one token."""
+    ragged_admissions: int = 0
+    bytes_copied: int = 0
+
+
+class Batch:
+    """The running sentences of one worker.
+
+    Args:
+        runtime: The model.
+        max_rows: The most hypotheses at a time.
+    """
+
+    def __init__(self, runtime: Runtime, *, max_rows: int) -> None:
+        self._runtime = runtime
+        self._max_rows = max_rows
+        self._lanes: dict[int, Lane] = {}
+        self._next_deadline = math.inf
+        self._cancellations = 0
+
+    @property
+    def tickets(self) -> list[Ticket]:
+        """Those on their way."""
+        return [ticket for lane in self._lanes.values() for ticket in lane.tickets]
+
+    def leave(self, now: float, cancellations: int) -> list[Ticket]:
+        """Let go of the tickets that were cancelled or have expired, and return them.
+
+        Args:
+            now: The time.
+            cancellations: How many jobs were ever cancelled; unless it changed, nobody is asked.
+        """
+        if now < self._next_deadline and cancellations == self._cancellations:
+            return []
+        self._cancellations = cancellations
+        leaving = [
+            ticket
+            for lane in self._lanes.values()
+            for ticket in lane.leave(lambda t: t.cancelled() or t.has_expired(now))
+        ]
+        deadlines = (t.job.deadline for t in self.tickets if t.job.deadline is not None)
+        self._next_deadline = min(deadlines, default=math.inf)
+        return leaving
+
+    def round(self, boarders: Sequence[Ticket]) -> tuple[list[Finished], Work]:
+        """Let tickets join, and advance every lane by one step."""
+        work = Work()
+        for width in sorted({ticket.rows for ticket in boarders}):
+            joining = [ticket for ticket in boarders if ticket.rows == width]
+            work.ragged_admissions += self._lane(width).admit(joining)
+        for ticket in boarders:
+            if ticket.job.deadline is not None:
+                self._next_deadline = min(self._next_deadline, ticket.job.deadline)
+        finished = []
+        for lane in self._lanes.values():
+            if lane.tickets:
+                work.steps += 1
+                work.rows += lane.width * len(lane.tickets)
+                finished += lane.step()
+            work.bytes_copied += lane.take_bytes_copied()
+        return finished, work
+
+    def _lane(self, width: int) -> Lane:
+        if width not in self._lanes:
+            # An empty lane is kept, with its buffers, only until another is needed.
+            self._lanes = {w: lane for w, lane in self._lanes.items() if lane.tickets}
+            most = max(1, self._max_rows // width)
+            self._lanes[width] = Lane(self._runtime, width=width, max_sources=most)
+        return self._lanes[width]

@@ -1,0 +1,142 @@
+"""The engine: a queue, workers that share a model, and futures for those who wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+from ferryman_server.engine.delivery import abandon
+from ferryman_server.engine.dispatcher import Dispatcher
+from ferryman_server.engine.job import Job, Result
+from ferryman_server.engine.runtime import Runtime
+from ferryman_server.engine.scheduler import Scheduler
+from ferryman_server.engine.statistics import Statistics
+from ferryman_server.engine.ticket import Ticket
+from ferryman_server.engine.worker import Worker
+
+
+class Engine:
+    """Decodes jobs by continuous batching: they join and leave the running batch at any step.
+
+    An answer does not depend on which other jobs are decoded with it, nor on how many workers
+    there are. A round that raises fails the jobs of that batch only; a second one in a row fails
+    the engine (`failed`). Use it as a context manager, or call `start` and `close`.
+
+    Args:
+        runtime: The model.
+        workers: Threads that each decode a batch of their own; one for each core to use.
+        max_rows: The most hypotheses in the batch of one worker.
+        max_batch_tokens: The most tokens, of sources and targets with their padding, that the
+            batch of one worker may grow to. It bounds the memory for state.
+        max_queued_tokens: The most source tokens that may wait.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        workers: int = 1,
+        max_rows: int = 64,
+        max_batch_tokens: int = 65_536,
+        max_queued_tokens: int = 65_536,
+    ) -> None:
+        self._runtime = runtime
+        self._max_rows = max_rows
+        self._dispatcher = Dispatcher(
+            Scheduler(
+                max_rows=max_rows,
+                max_batch_tokens=max_batch_tokens,
+                max_queued_tokens=max_queued_tokens,
+            )
+        )
+        self._workers = [
+            Worker(runtime, self._dispatcher, max_rows=max_rows, name=f"decode-{number}")
+            for number in range(workers)
+        ]
+
+    def start(self) -> None:
+        """Start the workers and take jobs. An engine starts once."""
+        for worker in self._workers:
+            worker.start()
+        self._dispatcher.open()
+
+    def submit(self, jobs: Sequence[Job]) -> list[Future[Result]]:
+        """Let jobs wait for their turn, all or none.
+
+        Returns:
+            A future for each job, in order. Cancelling it works even while the job is decoded; the
+            engine drops the job within one step. It raises `DeadlineError`, `EngineStoppedError`
+            or `EngineFailedError` where there is no answer.
+
+        Raises:
+            OverloadedError: The queue has no room for all of them.
+            EngineStoppedError: The engine is not started, is draining, or is closed.
+            EngineFailedError: The engine has failed.
+            ValueError: A job is one that this model or engine can never take.
+        """
+        for job in jobs:
+            self._check(job)
+        now = time.monotonic()
+        tickets = [Ticket(job, now, self._dispatcher.cancel) for job in jobs]
+        self._dispatcher.enter(tickets)
+        return list(tickets)
+
+    def statistics(self) -> Statistics:
+        """Return what the engine has done so far."""
+        return self._dispatcher.statistics()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """The exception that the engine died of, or None; it does not recover."""
+        return self._dispatcher.error
+
+    def drain(self, timeout: float) -> bool:
+        """Take no more jobs and wait until all have ended, but not longer than ``timeout`` seconds.
+
+        Returns:
+            Whether all have ended.
+        """
+        return self._dispatcher.drain(timeout)
+
+    def close(self) -> None:
+        """Stop at once: jobs that have not ended get `EngineStoppedError`. May be repeated."""
+        abandon(self._dispatcher, self._dispatcher.close())
+        for worker in self._workers:
+            worker.join()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _check(self, job: Job) -> None:
+        """Refuse what would fail, or harm, the batch it is decoded in."""
+        runtime, search = self._runtime, job.search
+        if not 1 <= len(job.source) <= runtime.max_source_tokens:
+            raise ValueError(
+                f"a source must have 1 to {runtime.max_source_tokens} tokens, "
+                f"but has {len(job.source)}"
+            )
+        if min(job.source) < 0 or max(job.source) >= runtime.vocabulary_size:
+            raise ValueError(f"source ids must be 0 to {runtime.vocabulary_size - 1}")
+        if search.max_tokens > runtime.max_target_tokens + 1:
+            raise ValueError(
+                f"max_tokens must be at most {runtime.max_target_tokens + 1}, "
+                f"but is {search.max_tokens}"
+            )
+        if search.beam_size > self._max_rows:
+            raise ValueError(
+                f"beam_size must be at most {self._max_rows}, but is {search.beam_size}"
+            )

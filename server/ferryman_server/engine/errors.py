@@ -1,0 +1,41 @@
+"""Why the engine did not answer a job, and what the caller can do.
+
+* EngineError
+  + OverloadedError      by `submit`          the queue is full; retry after `retry_after` seconds
+  + EngineStoppedError   by `submit`, future  the engine is not started, is draining, or is closed
+  + EngineFailedError    by `submit`, future  decoding itself failed
+  + DeadlineError        by the future        the deadline passed; the answer is of no use any more
+
+A job that its caller cancelled is no error: its future is cancelled. A job that no batch could ever
+hold (too long, too wide) is the caller's fault and raises `ValueError` from `submit`.
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """The engine gives no answer for a job."""
+
+
+class OverloadedError(EngineError):
+    """The queue has no room for all the jobs submitted, so it took none of them.
+
+    Args:
+        retry_after: Seconds until there is room, at the speed measured lately.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"the queue is full; retry in {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
+class EngineStoppedError(EngineError):
+    """The engine takes no jobs: it is not started, is draining, or is closed."""
+
+
+class EngineFailedError(EngineError):
+    """Decoding raised an exception; it is the cause (``__cause__``) of this error."""
+
+
+class DeadlineError(EngineError):
+    """The job's deadline passed before its answer was complete."""

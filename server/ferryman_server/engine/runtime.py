@@ -1,0 +1,65 @@
+"""What the engine asks of whatever computes the graphs.
+
+Dimension key:
+    B: sentences of a chunk    n: sources in the running batch    W: beam width
+    k: candidates for each hypothesis
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ferryman_server.engine.search import Floats, Ints
+from ferryman_server.engine.state import DecodeState
+
+
+class Decoder(Protocol):
+    """The step graph over one state; a thread's own."""
+
+    state: DecodeState
+    input_ids: Ints
+    """The last token of each hypothesis, in row order, (max_sources, W); written by the search."""
+
+    def step(self, candidates: int) -> tuple[Floats, Ints]:
+        """Advance every hypothesis of the state by one token.
+
+        Args:
+            candidates: How many continuations of each to return, k.
+
+        Returns:
+            The log-probabilities of the k likeliest next tokens, best first and among equals the
+            lower id first, and their ids, both (n, W, k). They are valid until the next step.
+        """
+        ...
+
+
+class Runtime(Protocol):
+    """A model ready to run; shared by threads."""
+
+    bos: int
+    """What every target starts with, before its first token."""
+    eos: int
+    """The token that ends a sentence."""
+    vocabulary_size: int
+    max_source_tokens: int
+    """The longest source the model was made for, its end not counted."""
+    max_target_tokens: int
+    """The longest target the model was made for, its end not counted."""
+
+    def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
+        """Return what the encoder makes of sources, by name of the state tensor, each (B, ...).
+
+        Args:
+            sources: Token ids, without the end of sentence, which the runtime adds.
+        """
+        ...
+
+    def decoder(self, *, width: int, max_sources: int) -> Decoder:
+        """Return a decoder over an empty state.
+
+        Args:
+            width: Beam width W of its sources.
+            max_sources: The most sources it will hold.
+        """
+        ...

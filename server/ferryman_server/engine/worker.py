@@ -1,0 +1,97 @@
+"""A worker: one thread that boards, steps and delivers, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from ferryman_server.engine.batch import Batch
+from ferryman_server.engine.delivery import abandon, deliver
+from ferryman_server.engine.dispatcher import Dispatcher, Orders
+from ferryman_server.engine.errors import DeadlineError, EngineFailedError
+from ferryman_server.engine.job import Result
+from ferryman_server.engine.lane import Finished
+from ferryman_server.engine.runtime import Runtime
+from ferryman_server.engine.ticket import Ticket
+
+_LOG = logging.getLogger(__name__)
+_FATAL_FAILURES: Final = 2
+"""Failed rounds in a row after which the fault is not in what was decoded."""
+
+
+class Worker:
+    """Decodes what the dispatcher gives it.
+
+    Args:
+        runtime: The model, shared with other workers.
+        dispatcher: Where jobs come from.
+        max_rows: The most hypotheses at a time.
+        name: The thread's.
+    """
+
+    def __init__(
+        self, runtime: Runtime, dispatcher: Dispatcher, *, max_rows: int, name: str
+    ) -> None:
+        self._runtime = runtime
+        self._dispatcher = dispatcher
+        self._max_rows = max_rows
+        self._batch = Batch(runtime, max_rows=max_rows)
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (orders := self._dispatcher.next_orders(self._batch.tickets)) is not None:
+            self._follow(orders)
+        abandon(self._dispatcher, self._batch.tickets)
+
+    def _follow(self, orders: Orders) -> None:
+        """Do one round: who leaves, who boards, one step, what is delivered."""
+        leaving = self._batch.leave(orders.now, self._dispatcher.cancellations)
+        expired = DeadlineError("the deadline passed before the answer was complete")
+        deliver(self._dispatcher, [(ticket, expired) for ticket in [*orders.expired, *leaving]])
+        for ticket in orders.boarders:
+            ticket.boarded = orders.now
+        try:
+            finished, work = self._batch.round(orders.boarders)
+        except Exception as error:  # whatever a runtime raises ends its batch
+            self._recover(orders.boarders, error)
+            return
+        if work.steps:
+            self._failures = 0
+            self._dispatcher.record(work, waiting=orders.waiting)
+        now = time.monotonic()
+        deliver(self._dispatcher, [(done.ticket, _result(done, now)) for done in finished])
+
+    def _recover(self, boarders: Sequence[Ticket], error: Exception) -> None:
+        """Fail the batch and start a new one; after two failures in a row, fail the engine."""
+        _LOG.error("a round of decoding failed; its batch is given up", exc_info=error)
+        self._failures += 1
+        lost = dict.fromkeys([*self._batch.tickets, *boarders])
+        self._batch = Batch(self._runtime, max_rows=self._max_rows)
+        failure = EngineFailedError(f"decoding failed: {error}")
+        failure.__cause__ = error
+        deliver(self._dispatcher, [(ticket, failure) for ticket in lost])
+        if self._failures == _FATAL_FAILURES:
+            abandon(self._dispatcher, self._dispatcher.close(error))
+
+
+def _result(finished: Finished, now: float) -> Result:
+    ticket = finished.ticket
+    return Result(
+        hypotheses=finished.hypotheses,
+        queue_seconds=ticket.boarded - ticket.submitted,
+        decode_seconds=now - ticket.boarded,
+        steps=finished.steps,
+    )

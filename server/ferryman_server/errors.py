@@ -1,0 +1,157 @@
+"""Every error that a caller can meet, and the one gRPC status that each becomes.
+
+    bytes --> wire.requests --> catalogue --> text --> engine --> wire.responses --> bytes
+                 1                 2           3         4
+
+* ServiceError
+  + InvalidRequestError            INVALID_ARGUMENT     INVALID_FIELD              1
+  + InputTooLongError              INVALID_ARGUMENT     INPUT_TOO_LONG             1, 3
+  + UnsupportedLanguagePairError   INVALID_ARGUMENT     UNSUPPORTED_LANGUAGE_PAIR  2
+  + ModelNotFoundError             NOT_FOUND            MODEL_NOT_FOUND            2
+  + FeatureUnavailableError        FAILED_PRECONDITION  FEATURE_UNAVAILABLE        1
+  + QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL                 4
+  + ServerDrainingError            UNAVAILABLE          SERVER_DRAINING            1, 4
+  + DeadlineExceededError          DEADLINE_EXCEEDED    QUEUE_DEADLINE, DECODE_DEADLINE
+
+Any other exception is a fault of ours: the caller gets INTERNAL and the id of the request, the log
+gets the traceback. `wire.statuses` turns errors into statuses, and nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import grpc
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field of a request."""
+
+    path: str
+    """The field, as ``contents[3]`` or ``decoding.beam_size``."""
+    description: str
+    """What it must be, and what it is."""
+
+
+class ServiceError(Exception):
+    """A request that is not answered, for a reason that its sender should know."""
+
+    code: ClassVar[grpc.StatusCode]
+    reason: str
+    """Stable name, for programs."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        faults: Sequence[Fault] = (),
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+        """The fields at fault."""
+        self.metadata = dict(metadata or {})
+        """Further facts for programs, by name."""
+        self.retry_after = retry_after
+        """Seconds after which the same request may succeed; None where it will not."""
+
+
+class InvalidRequestError(ServiceError):
+    """The request breaks the contract; all its faults are reported together."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "INVALID_FIELD"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(_sentence(faults), faults=faults)
+
+
+class InputTooLongError(ServiceError):
+    """A text is longer than the server takes, or a sentence longer than the model reads."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "INPUT_TOO_LONG"
+
+    def __init__(self, faults: Sequence[Fault], *, length: int, limit: int, unit: str) -> None:
+        super().__init__(
+            _sentence(faults),
+            faults=faults,
+            metadata={"length": str(length), "limit": str(limit), "unit": unit},
+        )
+
+
+class UnsupportedLanguagePairError(ServiceError):
+    """No model of the server, or not the one asked for, translates this pair of languages."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "UNSUPPORTED_LANGUAGE_PAIR"
+
+    def __init__(self, message: str, *, available: Sequence[str]) -> None:
+        super().__init__(message, metadata={"available": ", ".join(available)})
+
+
+class ModelNotFoundError(ServiceError):
+    """The server has no model of this name."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "MODEL_NOT_FOUND"
+
+    def __init__(self, model: str, *, available: Sequence[str]) -> None:
+        names = ", ".join(available)
+        super().__init__(
+            f"there is no model {model!r} here; there is {names}", metadata={"available": names}
+        )
+        self.model = model
+
+
+class FeatureUnavailableError(ServiceError):
+    """The request asks for what this server, or this model, cannot do."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "FEATURE_UNAVAILABLE"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        features = ", ".join(fault.path for fault in faults)
+        super().__init__(_sentence(faults), faults=faults, metadata={"feature": features})
+
+
+class QueueFullError(ServiceError):
+    """The server has more to do than it may put off; the same request may succeed later."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "QUEUE_FULL"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+
+
+class ServerDrainingError(ServiceError):
+    """The server finishes what it has and takes no more; another one may take the request."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = "SERVER_DRAINING"
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down; ask again, or ask another", retry_after=1.0)
+
+
+class DeadlineExceededError(ServiceError):
+    """The caller's deadline passed before the answer was there.
+
+    Args:
+        reason: ``QUEUE_DEADLINE`` or ``DECODE_DEADLINE``: where it passed.
+    """
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the deadline passed before the translation was complete")
+        self.reason = reason
+
+
+def _sentence(faults: Sequence[Fault]) -> str:
+    return "; ".join(f"{fault.path}: {fault.description}" for fault in faults)

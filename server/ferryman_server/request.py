@@ -1,0 +1,38 @@
+"""What a caller asks for, once it is known to be sound; protobuf messages get no further."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ferryman_server.text.passage import TextOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodingOptions:
+    """How to search for the translation; None stands for the default of the model."""
+
+    beam_size: int | None = None
+    num_hypotheses: int | None = None
+    length_penalty: float | None = None
+    min_tokens: int | None = None
+    """Fewest tokens of a translated sentence, without the end of the sentence."""
+    max_tokens: int | None = None
+    """Most tokens of a translated sentence, without the end of the sentence."""
+    max_length_ratio: float | None = None
+    max_length_offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationRequest:
+    """Texts to translate, and how. Made by `wire.requests`, where all of it is checked."""
+
+    texts: tuple[str, ...]
+    source_language: str | None = None
+    """BCP-47 code; None where the caller leaves it to the model."""
+    target_language: str | None = None
+    model: str | None = None
+    """``name`` or ``name@version``; None for the server's choice."""
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    text: TextOptions = field(default_factory=TextOptions)
+    deadline: float | None = None
+    """The moment on `time.monotonic`'s clock after which the answer is of no use."""

@@ -1,0 +1,16 @@
+"""Why a bundle cannot be run here.
+
+* RuntimeError
+  + DeviceError         the device asked for cannot be used; nothing else is used instead
+  + VerificationError   this machine does not compute what the bundle's maker computed
+"""
+
+from __future__ import annotations
+
+
+class DeviceError(RuntimeError):
+    """The device asked for cannot be used; the message says what to install or to choose."""
+
+
+class VerificationError(RuntimeError):
+    """A golden sentence came out otherwise than the bundle says."""

@@ -1,0 +1,48 @@
+"""Golden sentences: does this machine compute what the bundle's maker computed?
+
+Kernels differ between CPUs, and a fault in one shows in no digest.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from ferryman_bundle import Manifest
+from ferryman_server.engine.job import Job, Search
+from ferryman_server.engine.lane import Lane
+from ferryman_server.engine.runtime import Runtime
+from ferryman_server.engine.ticket import Ticket
+from ferryman_server.runtime.errors import VerificationError
+
+_TOLERANCE: Final = 1e-3
+"""Of a log-probability, for each token: summing in another order moves it by about 1e-5."""
+
+
+def verify_golden_sentences(runtime: Runtime, manifest: Manifest) -> None:
+    """Translate the golden sentences greedily, all together.
+
+    Raises:
+        VerificationError: One came out otherwise than the manifest says.
+    """
+    if not manifest.golden:
+        return
+    generation = manifest.generation
+    lane = Lane(runtime, width=1, max_sources=len(manifest.golden))
+    expected = {}
+    for golden in manifest.golden:
+        ratio = int(generation.max_length_ratio * len(golden.source_ids))
+        search = Search(max_tokens=max(1, ratio + generation.max_length_offset))
+        expected[Ticket(Job(source=golden.source_ids, search=search), time.monotonic())] = golden
+    lane.admit(list(expected))
+    while lane.tickets:
+        for finished in lane.step():
+            golden, best = expected[finished.ticket], finished.hypotheses[0]
+            difference = abs(best.log_prob - golden.log_prob)
+            if best.ids != golden.ids or difference > _TOLERANCE * finished.steps:
+                raise VerificationError(
+                    f"on this machine the bundle {manifest.name} {manifest.version} translates "
+                    f"its golden sentence {golden.text!r} otherwise than where it was made "
+                    f"(log-probability {best.log_prob:.4f}, expected {golden.log_prob:.4f}); "
+                    "export it anew, or report this CPU and the version of onnxruntime"
+                )

@@ -1,0 +1,88 @@
+"""A bundle ready to run on ONNX Runtime.
+
+Dimension key:
+    B: sentences of a chunk    S: source length, a multiple of 8
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnxruntime
+
+from ferryman_bundle import Bundle, StateKind
+from ferryman_server.engine.search import Floats
+from ferryman_server.engine.state import SOURCE_STEP
+from ferryman_server.runtime.decoder import OnnxDecoder
+from ferryman_server.runtime.golden import verify_golden_sentences
+from ferryman_server.runtime.session import Device, check_device, make_session
+
+
+class OnnxRuntime:
+    """The encoder and the step of one bundle, shared by all workers.
+
+    It knows nothing of architectures: the manifest declares the state, and by that it is made,
+    bound and padded.
+
+    Args:
+        bundle: The model.
+        threads: Threads of one run; with several workers, leave it at 1.
+        device: Where to compute.
+
+    Raises:
+        BundleError: The weights are not what the manifest says.
+        DeviceError: The device cannot be used.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1, *, device: Device = "cpu") -> None:
+        check_device(device)
+        manifest = bundle.manifest
+        self.bos = manifest.tokens.bos
+        self.eos = manifest.tokens.eos
+        self.vocabulary_size = manifest.tokens.vocabulary_size
+        self.max_source_tokens = manifest.limits.max_source_tokens
+        self.max_target_tokens = manifest.limits.max_target_tokens
+        self._pad = manifest.tokens.pad
+        self._tensors = manifest.variants["fp32"].state
+        self._memory = [t.name for t in self._tensors if t.kind is StateKind.MEMORY]
+        self._weights = {
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
+            for name, tensor in bundle.tensors().items()
+        }
+        self._encoder, self._step = (
+            make_session(
+                bundle.graph(name), self._weights, bundle.initializers(name), threads=threads
+            )
+            for name in ("encoder", "step")
+        )
+
+    def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
+        """Return what the encoder makes of sources; see `Runtime.encode`."""
+        longest = 1 + max(len(source) for source in sources)
+        length = -(-longest // SOURCE_STEP) * SOURCE_STEP
+        input_ids = np.full((len(sources), length), self._pad, np.int64)  # (B, S)
+        attention_mask = np.zeros_like(input_ids)
+        for row, source in enumerate(sources):
+            input_ids[row, : len(source) + 1] = *source, self.eos
+            attention_mask[row, : len(source) + 1] = 1
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        return dict(zip(self._memory, self._encoder.run(self._memory, inputs), strict=True))
+
+    def decoder(self, *, width: int, max_sources: int) -> OnnxDecoder:
+        """Return a decoder over an empty state; see `Runtime.decoder`."""
+        return OnnxDecoder(
+            self._step,
+            self._tensors,
+            width=width,
+            max_sources=max_sources,
+            vocabulary_size=self.vocabulary_size,
+        )
+
+    def verify(self, bundle: Bundle) -> None:
+        """Decode the golden sentences of the bundle that this was made from.
+
+        Raises:
+            VerificationError: One came out otherwise than the bundle says.
+        """
+        verify_golden_sentences(self, bundle.manifest)

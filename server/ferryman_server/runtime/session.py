@@ -1,0 +1,53 @@
+"""Sessions: graphs made ready to run, with weights that are already in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+import onnxruntime
+
+from ferryman_server.runtime.errors import DeviceError
+
+Device = Literal["cpu", "cuda"]
+_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ERRORS_ONLY: Final = 3
+
+
+def check_device(device: Device) -> None:
+    """Refuse a device that cannot be used, rather than quietly use another.
+
+    Raises:
+        DeviceError: It cannot be used.
+    """
+    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+        raise DeviceError(
+            f"this onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]}; "
+            "install ferryman[server-gpu] in an environment without ferryman[server]"
+        )
+    if device != "cpu":
+        raise DeviceError("this release keeps the decoder's state in host memory: use device cpu")
+
+
+def make_session(
+    graph: bytes, weights: Mapping[str, onnxruntime.OrtValue], names: Sequence[str], *, threads: int
+) -> onnxruntime.InferenceSession:
+    """Make a session of a graph whose weights are elsewhere in memory.
+
+    They are constants to ONNX Runtime all the same, which packs matrices once, here. It does not
+    copy the others: whoever keeps the session must keep the weights.
+
+    Args:
+        graph: The ONNX file.
+        weights: All weights of the bundle.
+        names: Which of them this graph reads.
+        threads: Threads that one run may use.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # A waiting thread that spins takes its core from the other workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_external_initializers(list(names), [weights[name] for name in names])
+    return onnxruntime.InferenceSession(graph, options, providers=[_PROVIDERS["cpu"]])

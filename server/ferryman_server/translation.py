@@ -1,0 +1,123 @@
+"""What comes out of a request: the translation of every text, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ferryman_bundle.manifest import LanguagePair
+from ferryman_server.decoding import AppliedOptions
+from ferryman_server.engine import FinishReason
+from ferryman_server.errors import ServiceError
+from ferryman_server.text.span import Span
+
+
+class WarningKind(StrEnum):
+    """What the reader of a translation should know."""
+
+    SOURCE_TRUNCATED = "source_truncated"
+    SENTENCE_SPLIT = "sentence_split"
+    TARGET_TRUNCATED = "target_truncated"
+    UNKNOWN_CHARACTERS = "unknown_characters"
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationWarning:
+    """A warning about one part of a text."""
+
+    kind: WarningKind
+    span: Span
+
+    @property
+    def message(self) -> str:
+        """The warning in words."""
+        return _MESSAGES[self.kind]
+
+
+_MESSAGES: Mapping[WarningKind, str] = {
+    WarningKind.SOURCE_TRUNCATED: (
+        "the sentence is longer than the model reads; its end is left out"
+    ),
+    WarningKind.SENTENCE_SPLIT: (
+        "the sentence is longer than the model reads; it was translated in pieces"
+    ),
+    WarningKind.TARGET_TRUNCATED: (
+        "the translation of the sentence reached its length limit and may be incomplete"
+    ),
+    WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatedSentence:
+    """One sentence of a text, or one piece of one that was too long, and its translation."""
+
+    source: Span
+    target: Span
+    score: float
+    log_prob: float
+    token_count: int
+    """Tokens of the translation; the end of the sentence counts where the model chose it."""
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextHypothesis:
+    """One candidate translation of a text."""
+
+    text: str
+    score: float
+    """``log_prob / token_count ** length_penalty``; 0 for a text without words."""
+    log_prob: float
+    """The sum over the sentences."""
+    token_count: int
+    """The sum over the sentences."""
+    sentences: tuple[TranslatedSentence, ...]
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        """The first reason that is not the end of a sentence, if there is one."""
+        reasons = (sentence.finish_reason for sentence in self.sentences)
+        return next((r for r in reasons if r is not FinishReason.EOS), FinishReason.EOS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextTranslation:
+    """The translation of one text, or why there is none."""
+
+    hypotheses: tuple[TextHypothesis, ...] = ()
+    """Best first; none where there is an error."""
+    warnings: tuple[TranslationWarning, ...] = ()
+    error: ServiceError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How much there was to do, and where the time went."""
+
+    characters: int = 0
+    sentences: int = 0
+    source_tokens: int = 0
+    """Ends of sentences included."""
+    target_tokens: int = 0
+    """Of all hypotheses that are returned."""
+    preparation_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    """The longest of any sentence."""
+    decode_seconds: float = 0.0
+    """The longest of any sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationResult:
+    """The answer to a `TranslationRequest`."""
+
+    texts: tuple[TextTranslation, ...]
+    """One for each text, in order."""
+    model: str
+    """The model that translated, as ``name@version``."""
+    languages: LanguagePair
+    decoding: AppliedOptions
+    """The options applied: those of the request, and the model's where it had none."""
+    work: Work = field(default_factory=Work)

@@ -1,0 +1,168 @@
+"""A request through the model: sentences, tokens, engine, and texts again."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import ParamSpec, TypeVar
+
+from ferryman_server.catalogue import Catalogue, Model, Route
+from ferryman_server.composition import PreparedText, compose_translations
+from ferryman_server.decoding import apply_options
+from ferryman_server.engine import (
+    DeadlineError,
+    EngineStoppedError,
+    Job,
+    OverloadedError,
+    Result,
+)
+from ferryman_server.errors import (
+    DeadlineExceededError,
+    Fault,
+    InputTooLongError,
+    QueueFullError,
+    ServerDrainingError,
+)
+from ferryman_server.limits import Limits
+from ferryman_server.request import TranslationRequest
+from ferryman_server.text.passage import Passage, SentenceTooLongError, prepare_passage
+from ferryman_server.translation import TextTranslation, TranslationResult, Work
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Translator:
+    """Answers translation requests.
+
+    Args:
+        catalogue: The models.
+        limits: What one request may be.
+        executor: Where texts are split, tokenised and put together. The event loop does none of
+            this, since health checks must be answered while a long text is at work.
+    """
+
+    def __init__(self, catalogue: Catalogue, limits: Limits, executor: Executor) -> None:
+        self._catalogue = catalogue
+        self._limits = limits
+        self._executor = executor
+
+    async def translate(self, request: TranslationRequest) -> TranslationResult:
+        """Translate all texts of a request; cancelling this frees the engine within one step.
+
+        Raises:
+            ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
+            InputTooLongError: All texts together could never be queued.
+            QueueFullError, ServerDrainingError: The engine does not take it now.
+            DeadlineExceededError: The deadline passed.
+            EngineFailedError: Decoding failed; the request is not to blame.
+        """
+        route = self._catalogue.route(
+            request.model, request.source_language, request.target_language
+        )
+        options = apply_options(request.decoding, route.model.manifest)
+        started = time.monotonic()
+        prepared = await self._prepare(request, route)
+        preparation_seconds = time.monotonic() - started
+        jobs = [
+            Job(source=s.tokens, search=options.search(len(s.tokens)), deadline=request.deadline)
+            for text in prepared
+            if isinstance(text, Passage)
+            for s in text.sentences
+        ]
+        self._check_queue_could_hold(jobs)
+        results = await _decode(route.model, jobs, request.deadline)
+        texts = await self._off_the_loop(
+            compose_translations, prepared, results, options, route.model
+        )
+        return TranslationResult(
+            texts=texts,
+            model=route.model.full_name,
+            languages=route.languages,
+            decoding=options,
+            work=_work(request, jobs, results, texts, preparation_seconds),
+        )
+
+    async def _prepare(self, request: TranslationRequest, route: Route) -> list[PreparedText]:
+        """Prepare text by text, so that requests with many texts take turns in the executor."""
+
+        def prepare(index: int) -> PreparedText:
+            try:
+                return prepare_passage(
+                    request.texts[index],
+                    request.text,
+                    language=route.languages.source,
+                    encoder=route.model.tokenizer,
+                    max_tokens=route.model.manifest.limits.max_source_tokens,
+                )
+            except SentenceTooLongError as error:
+                return InputTooLongError(
+                    [Fault(f"contents[{index}]", str(error))],
+                    length=error.tokens,
+                    limit=error.limit,
+                    unit="tokens",
+                )
+
+        return [await self._off_the_loop(prepare, index) for index in range(len(request.texts))]
+
+    async def _off_the_loop(
+        self, function: Callable[P, R], *arguments: P.args, **options: P.kwargs
+    ) -> R:
+        call = functools.partial(function, *arguments, **options)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def _check_queue_could_hold(self, jobs: Sequence[Job]) -> None:
+        tokens, most = sum(len(job.source) + 1 for job in jobs), self._limits.max_queued_tokens
+        if tokens > most:
+            fault = Fault(
+                "contents", f"must have at most {most} tokens in all, but have {tokens}; split them"
+            )
+            raise InputTooLongError([fault], length=tokens, limit=most, unit="tokens")
+
+
+async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> list[Result]:
+    """Run the jobs through the engine, all in one batch as far as it has room.
+
+    Whatever ends this early (an error of one job, the caller going away) cancels all its jobs.
+    """
+    if deadline is not None and time.monotonic() >= deadline:
+        raise DeadlineExceededError("QUEUE_DEADLINE")
+    if not jobs:
+        return []
+    futures: Sequence[Future[Result]] = ()
+    try:
+        futures = model.engine.submit(jobs)
+        return await asyncio.gather(*map(asyncio.wrap_future, futures))
+    except OverloadedError as error:
+        raise QueueFullError(
+            f"the queue is full; ask again in {error.retry_after:.1f} s",
+            retry_after=error.retry_after,
+        ) from error
+    except EngineStoppedError as error:
+        raise ServerDrainingError from error
+    except DeadlineError as error:
+        raise DeadlineExceededError("DECODE_DEADLINE") from error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _work(
+    request: TranslationRequest,
+    jobs: Sequence[Job],
+    results: Sequence[Result],
+    texts: Sequence[TextTranslation],
+    preparation_seconds: float,
+) -> Work:
+    return Work(
+        characters=sum(map(len, request.texts)),
+        sentences=len(jobs),
+        source_tokens=sum(len(job.source) + 1 for job in jobs),
+        target_tokens=sum(h.token_count for text in texts for h in text.hypotheses),
+        preparation_seconds=preparation_seconds,
+        queue_seconds=max((result.queue_seconds for result in results), default=0.0),
+        decode_seconds=max((result.decode_seconds for result in results), default=0.0),
+    )

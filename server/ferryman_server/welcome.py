@@ -1,0 +1,77 @@
+"""What a server says when it is ready: what it serves, on what, and how to talk to it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from ferryman_server.catalogue import Model
+from ferryman_server.config import ServerConfig
+from ferryman_server.logs import LogFormat
+
+_log = logging.getLogger("ferryman.server")
+
+
+def announce(model: Model, config: ServerConfig, *, port: int, version: str) -> None:
+    """Say that the server is ready, in the words of its log format.
+
+    Args:
+        model: What it serves.
+        config: How it was started.
+        port: Where it really listens, should the configuration leave that open.
+        version: Of ferryman.
+    """
+    address = f"{config.address.rpartition(':')[0]}:{port}"
+    if config.log_format is LogFormat.JSON:
+        facts = {"version": version, "model": model.full_name, "address": address}
+        _log.info("serving", extra={"facts": {**facts, "workers": config.workers}})
+    else:
+        print(welcome(model, config, address=address, version=version), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def welcome(model: Model, config: ServerConfig, *, address: str, version: str) -> str:
+    """Return the message for people.
+
+    Args:
+        model: What the server serves.
+        config: How it was started.
+        address: Where it listens.
+        version: Of ferryman.
+    """
+    manifest = model.manifest
+    pair = manifest.language_pairs[0]
+    others = (
+        "" if address == type(config).model_fields["address"].default else f"--server {address} "
+    )
+    rows = [
+        ("model", f"{model.full_name}: {manifest.family}, {manifest.parameters / 1e6:.1f} million"),
+        ("languages", ", ".join(f"{p.source} to {p.target}" for p in manifest.language_pairs)),
+        ("quality", _quality(model)),
+        (
+            "runs on",
+            f"CPU, {_counted(config.workers, 'worker')} of "
+            f"{_counted(config.threads, 'thread')}, {config.max_rows} rows each",
+        ),
+        ("listens on", address),
+    ]
+    table = "\n".join(f"  {name:<11} {value}" for name, value in rows if value)
+    command = f"ferryman translate {others}--from {pair.source} --to {pair.target}"
+    return (
+        f"ferryman {version} is ready.\n\n{table}\n\n"
+        f'  Translate:  {command} "How do I get to the other side?"\n'
+        "  Stop:       Ctrl-C\n"
+    )
+
+
+def _quality(model: Model) -> str:
+    quality = model.manifest.quality
+    if quality is None:
+        return ""
+    return (
+        f"{quality.bleu:.1f} BLEU, {quality.chrf:.1f} chrF on {quality.test_set} "
+        f"({quality.sentences} sentences, beam {quality.search.beam_size})"
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,127 @@
+"""Protobuf messages that tell what the server and its models are."""
+
+from __future__ import annotations
+
+import datetime
+
+from google.protobuf import timestamp_pb2
+
+from ferryman.v1 import model_pb2, options_pb2, translation_service_pb2
+from ferryman_bundle.manifest import Manifest
+from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.description import Device, ServerDescription
+from ferryman_server.limits import Limits
+from ferryman_server.wire.requests import FEATURES
+
+
+def server_info(
+    description: ServerDescription, catalogue: Catalogue, limits: Limits
+) -> translation_service_pb2.GetServerInfoResponse:
+    """Describe a server."""
+    start_time = timestamp_pb2.Timestamp()
+    start_time.FromDatetime(description.started.astimezone(datetime.UTC))
+    return translation_service_pb2.GetServerInfoResponse(
+        version=description.version,
+        device=_device(description.device),
+        limits=_limits(limits),
+        default_model=catalogue.default.full_name,
+        features=FEATURES,
+        start_time=start_time,
+    )
+
+
+def model_message(
+    model: Model, *, is_default: bool, state: model_pb2.ModelState
+) -> model_pb2.Model:
+    """Describe a model."""
+    manifest = model.manifest
+    message = model_pb2.Model(
+        name=manifest.name,
+        version=manifest.version,
+        description=manifest.description,
+        license=manifest.licence,
+        family=manifest.family,
+        parameters=manifest.parameters,
+        variant="fp32",
+        digest=model.digest,
+        state=state,
+        is_default=is_default,
+        language_pairs=[
+            model_pb2.LanguagePair(
+                source_language_code=pair.source, target_language_code=pair.target
+            )
+            for pair in manifest.language_pairs
+        ],
+        # The contract counts the end of the sentence, the manifest does not.
+        max_source_tokens=manifest.limits.max_source_tokens + 1,
+        max_target_tokens=manifest.limits.max_target_tokens + 1,
+        default_decoding=_default_decoding(manifest),
+    )
+    if manifest.quality is not None:
+        message.quality.CopyFrom(_quality(manifest))
+    return message
+
+
+def language_pairs(models: tuple[Model, ...]) -> list[model_pb2.LanguagePair]:
+    """Return every pair with the models that translate it, sorted by language."""
+    by_pair: dict[tuple[str, str], list[str]] = {}
+    for model in models:
+        for pair in model.manifest.language_pairs:
+            by_pair.setdefault((pair.source, pair.target), []).append(model.full_name)
+    return [
+        model_pb2.LanguagePair(
+            source_language_code=source, target_language_code=target, models=names
+        )
+        for (source, target), names in sorted(by_pair.items())
+    ]
+
+
+def _default_decoding(manifest: Manifest) -> options_pb2.DecodingOptions:
+    generation = manifest.generation
+    return options_pb2.DecodingOptions(
+        beam_size=generation.beam_size,
+        num_hypotheses=1,
+        length_penalty=generation.length_penalty,
+        length_penalty_kind=options_pb2.LENGTH_PENALTY_KIND_EXPONENT,
+        max_tokens=manifest.limits.max_target_tokens,
+        max_length_ratio=generation.max_length_ratio,
+        max_length_offset=generation.max_length_offset,
+        forbid_unknown=True,
+    )
+
+
+def _quality(manifest: Manifest) -> model_pb2.ModelQuality:
+    quality = manifest.quality
+    assert quality is not None
+    return model_pb2.ModelQuality(
+        test_set=quality.test_set,
+        sentences=quality.sentences,
+        bleu=quality.bleu,
+        bleu_signature=quality.bleu_signature,
+        chrf=quality.chrf,
+        chrf_signature=quality.chrf_signature,
+        search=f"beam {quality.search.beam_size}",
+    )
+
+
+def _device(device: Device) -> model_pb2.Device:
+    return model_pb2.Device(
+        provider=device.provider,
+        runtime=device.runtime,
+        runtime_version=device.runtime_version,
+        workers=device.workers,
+        threads_per_worker=device.threads_per_worker,
+    )
+
+
+def _limits(limits: Limits) -> model_pb2.Limits:
+    return model_pb2.Limits(
+        max_contents=limits.max_texts,
+        max_content_characters=limits.max_text_characters,
+        max_request_bytes=limits.max_request_bytes,
+        max_response_bytes=limits.max_response_bytes,
+        max_beam_size=limits.max_beam_size,
+        max_num_hypotheses=limits.max_num_hypotheses,
+        max_queued_tokens=limits.max_queued_tokens,
+        max_concurrent_calls=limits.max_concurrent_calls,
+    )

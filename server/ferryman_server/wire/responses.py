@@ -1,0 +1,132 @@
+"""From the values that the rest of the server works with to protobuf responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from google.protobuf import duration_pb2
+
+from ferryman.v1 import options_pb2, translation_pb2, translation_service_pb2
+from ferryman_server.decoding import AppliedOptions
+from ferryman_server.engine import FinishReason
+from ferryman_server.text.span import Span
+from ferryman_server.translation import (
+    TextHypothesis,
+    TextTranslation,
+    TranslatedSentence,
+    TranslationResult,
+    WarningKind,
+)
+from ferryman_server.wire.requests import OutputOptions
+from ferryman_server.wire.statuses import status_of
+
+_FINISH_REASON: Final[Mapping[FinishReason, translation_pb2.FinishReason]] = {
+    FinishReason.EOS: translation_pb2.FINISH_REASON_EOS,
+    FinishReason.MAX_TOKENS: translation_pb2.FINISH_REASON_MAX_TOKENS,
+}
+_WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
+    WarningKind.SOURCE_TRUNCATED: translation_pb2.WARNING_CODE_SOURCE_TRUNCATED,
+    WarningKind.SENTENCE_SPLIT: translation_pb2.WARNING_CODE_SENTENCE_SPLIT,
+    WarningKind.TARGET_TRUNCATED: translation_pb2.WARNING_CODE_TARGET_TRUNCATED,
+    WarningKind.UNKNOWN_CHARACTERS: translation_pb2.WARNING_CODE_UNKNOWN_CHARACTERS,
+}
+
+
+def translation_response(
+    result: TranslationResult, output: OutputOptions, *, request_id: str, total_seconds: float
+) -> translation_service_pb2.TranslateTextResponse:
+    """Return the response to a translation request.
+
+    Args:
+        result: What came out.
+        output: What the caller wants to see of it.
+        request_id: The name of the call.
+        total_seconds: From the arrival of the request until now.
+    """
+    work = result.work
+    return translation_service_pb2.TranslateTextResponse(
+        translations=[_translation(text, output, request_id) for text in result.texts],
+        model=result.model,
+        usage=translation_pb2.Usage(
+            source_characters=work.characters,
+            sentences=work.sentences,
+            source_tokens=work.source_tokens,
+            target_tokens=work.target_tokens,
+        ),
+        timings=translation_pb2.Timings(
+            total_duration=_duration(total_seconds),
+            preparation_duration=_duration(work.preparation_seconds),
+            queue_duration=_duration(work.queue_seconds),
+            decode_duration=_duration(work.decode_seconds),
+        ),
+        request_id=request_id,
+        decoding=_decoding(result.decoding),
+        source_language_code=result.languages.source,
+        target_language_code=result.languages.target,
+    )
+
+
+def _translation(
+    text: TextTranslation, output: OutputOptions, request_id: str
+) -> translation_pb2.Translation:
+    message = translation_pb2.Translation(
+        hypotheses=[_hypothesis(hypothesis, output) for hypothesis in text.hypotheses],
+        warnings=[
+            translation_pb2.TranslationWarning(
+                code=_WARNING_CODE[warning.kind],
+                message=warning.message,
+                span=_span(warning.span),
+            )
+            for warning in text.warnings
+        ],
+    )
+    if text.error is not None:
+        message.error.CopyFrom(status_of(text.error, request_id))
+    return message
+
+
+def _hypothesis(hypothesis: TextHypothesis, output: OutputOptions) -> translation_pb2.Hypothesis:
+    return translation_pb2.Hypothesis(
+        translated_text=hypothesis.text,
+        score=hypothesis.score,
+        log_prob=hypothesis.log_prob,
+        token_count=hypothesis.token_count,
+        finish_reason=_FINISH_REASON[hypothesis.finish_reason],
+        sentences=[_sentence(s) for s in hypothesis.sentences] if output.sentences else (),
+    )
+
+
+def _sentence(sentence: TranslatedSentence) -> translation_pb2.Sentence:
+    return translation_pb2.Sentence(
+        source=_span(sentence.source),
+        target=_span(sentence.target),
+        score=sentence.score,
+        log_prob=sentence.log_prob,
+        token_count=sentence.token_count,
+        finish_reason=_FINISH_REASON[sentence.finish_reason],
+    )
+
+
+def _decoding(options: AppliedOptions) -> options_pb2.DecodingOptions:
+    return options_pb2.DecodingOptions(
+        beam_size=options.beam_size,
+        num_hypotheses=options.num_hypotheses,
+        length_penalty=options.length_penalty,
+        length_penalty_kind=options_pb2.LENGTH_PENALTY_KIND_EXPONENT,
+        min_tokens=options.min_tokens,
+        max_tokens=options.max_tokens,
+        max_length_ratio=options.max_length_ratio,
+        max_length_offset=options.max_length_offset,
+        forbid_unknown=True,
+    )
+
+
+def _span(span: Span) -> translation_pb2.Span:
+    return translation_pb2.Span(start=span.start, end=span.end)
+
+
+def _duration(seconds: float) -> duration_pb2.Duration:
+    duration = duration_pb2.Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration

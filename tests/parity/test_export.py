@@ -1,0 +1,152 @@
+"""What `ferryman export` writes: small, shared, proved, and the same every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto
+from typer.testing import CliRunner
+
+from ferryman_bundle import Bundle
+from ferryman_bundle.manifest import Storage
+from ferryman_export.commands.export import app
+from ferryman_export.lowering import lower
+from ferryman_export.transformer_graphs import EncoderGraph, StepGraph
+from ferryman_training.decoding import decode_greedily
+
+
+@pytest.fixture(scope="module")
+def models(bundle):
+    return {name: onnx.load_model_from_string(bundle.graph(name)) for name in ("encoder", "step")}
+
+
+def test_the_same_model_gives_the_same_bytes(model, lowered):
+    again = lower({"encoder": EncoderGraph(model), "step": StepGraph(model)})
+    assert again.graphs == lowered.graphs
+    assert again.tensors.keys() == lowered.tensors.keys()
+    for name, tensor in again.tensors.items():
+        assert tensor.tobytes() == lowered.tensors[name].tobytes()
+
+
+def test_weights_are_stored_once_and_as_bytes(bundle, model):
+    weights = bundle.manifest.weights
+    matrices = sum(p.numel() for p in model.parameters() if p.ndim == 2)
+    stored = sum(
+        entry.shape[0] * entry.shape[1]
+        for entry in weights.values()
+        if entry.storage is Storage.INT8
+    )
+    assert stored == matrices
+    size = sum(bundle.manifest.files[f].size for f in ("weights.safetensors",))
+    vectors = sum(p.numel() for p in model.parameters() if p.ndim == 1)
+    scales = sum(p.shape[0] for p in model.parameters() if p.ndim == 2)
+    assert size < matrices + 4 * (vectors + scales) + 16_384
+
+
+def test_both_graphs_share_the_embedding(bundle):
+    shared = set(bundle.initializers("encoder")) & set(bundle.initializers("step"))
+    assert shared == {"embedding.weight"}
+
+
+def test_graphs_hold_no_weights_and_nothing_of_the_machine(models, bundle):
+    for name, model in models.items():
+        external = {
+            i.name for i in model.graph.initializer if i.data_location == TensorProto.EXTERNAL
+        }
+        assert external == set(bundle.initializers(name))
+        for initializer in model.graph.initializer:
+            assert len(initializer.raw_data) < 1024
+        for trace in (b"site-packages", b".py", b"ferryman_", str(Path.cwd()).encode()):
+            assert trace not in bundle.graph(name)
+
+
+def test_graphs_have_the_inputs_and_outputs_that_the_manifest_declares(models, state):
+    def names(values):
+        return {
+            value.name: tuple(d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim)
+            for value in values
+        }
+
+    encoder, step = models["encoder"].graph, models["step"].graph
+    memory = {t.name: t.shape for t in state if t.output is None}
+    cache = {t.name: t.shape for t in state if t.output is not None}
+    present = {t.output: t.shape for t in state if t.output is not None}
+    source = ("sources", "source_length")
+    candidates = ("hypotheses", "candidates")
+    assert names(encoder.input) == {"input_ids": source, "attention_mask": source}
+    assert names(encoder.output) == memory
+    assert names(step.input) == {
+        "input_ids": ("sources", "width"),
+        "past_lengths": ("hypotheses",),
+        "total_length": (1,),
+        "candidates": (1,),
+        **memory,
+        **cache,
+    }
+    assert names(step.output) == {
+        "candidate_log_probs": candidates,
+        "candidate_ids": candidates,
+        **present,
+    }
+
+
+def test_the_step_stays_small(models):
+    """At batch 1 the number of nodes is what a step costs."""
+    operators = [node.op_type for node in models["step"].graph.node]
+    layers = 2
+    assert operators.count("GroupQueryAttention") == layers
+    # Merged projection, its output, query, its output, two of the feed-forward; and the head.
+    assert operators.count("Gemm") == 6 * layers + 1
+    assert operators.count("Transpose") == 2 * layers
+    assert len(operators) <= 20 + 27 * layers
+
+
+def test_golden_sentences_are_what_the_model_says(bundle, model):
+    golden = bundle.manifest.golden
+    assert 8 <= len(golden) <= 16
+    assert len({len(sentence.source_ids) for sentence in golden}) > 4
+    expected = decode_greedily(model, [sentence.source_ids for sentence in golden])
+    assert [sentence.ids for sentence in golden] == [e.ids for e in expected]
+    for sentence in golden:
+        assert sentence.source_ids == tuple(bundle.tokenizer.encode(sentence.text))
+
+
+def test_the_proof_is_in_the_manifest(bundle, state):
+    parity = bundle.manifest.parity["fp32"]
+    assert parity.sentences == 24
+    assert parity.steps > 24
+    assert parity.argmax_agreement == 1.0
+    assert parity.greedy_identity == 1.0
+    assert not parity.accepted_loss
+    assert parity.worst_difference.keys() >= {tensor.output or tensor.name for tensor in state}
+    assert max(parity.worst_difference.values()) < 1e-4
+
+
+def test_the_card_says_what_the_manifest_says(bundle):
+    assert bundle.card.startswith("# tiny 0.1.0\n")
+    assert f"{bundle.manifest.parameters:,}" in bundle.card
+    assert "en → fr" in bundle.card
+    assert bundle.licence == "Do as you like.\n"
+
+
+def test_an_existing_bundle_is_not_overwritten(checkpoint, bundle_directory):
+    result = CliRunner().invoke(app, [str(checkpoint), str(bundle_directory)])
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+    Bundle.load(bundle_directory)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    result = CliRunner().invoke(app, [str(tmp_path / "nowhere"), str(tmp_path / "bundle")])
+    assert result.exit_code == 1
+    assert "nowhere: there is no such checkpoint directory" in result.stderr.replace("\n", "")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_missing_sentences_are_named(checkpoint, tmp_path):
+    arguments = [checkpoint, tmp_path / "bundle", "--sentences", tmp_path / "none.tsv"]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 1
+    assert "none.tsv: cannot be read" in result.stderr.replace("\n", "")

@@ -1,0 +1,42 @@
+"""Quality figures are those of the translations that the engine really gives."""
+
+from __future__ import annotations
+
+import pytest
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from ferryman_bundle.manifest import SearchSettings
+from ferryman_export.quality import measure_quality
+from ferryman_training.corpus import SentencePair
+from ferryman_training.decoding import decode_greedily
+
+
+def test_greedy_figures_are_those_of_the_reference(bundle, model, pairs, tokens):
+    chosen = [i for i, pair in enumerate(tokens) if len(pair.source) < 40][:12]
+    decoded = decode_greedily(model, [tokens[i].source for i in chosen])
+    translations = [bundle.tokenizer.decode(d.ids) for d in decoded]
+    # Half right, so that the score is neither 0 nor 100. What random weights say has hardly any
+    # spaces, so chrF is the score that tells.
+    references = [
+        t + " and more" if i % 2 else pairs[i].target
+        for i, t in zip(chosen, translations, strict=True)
+    ]
+    made = [SentencePair(pairs[i].source, r) for i, r in zip(chosen, references, strict=True)]
+    search = SearchSettings(beam_size=1, length_penalty=1.0)
+    quality = measure_quality(bundle, made, search=search, test_set="made up")
+    bleu, chrf = BLEU(), CHRF()
+    expected = chrf.corpus_score(translations, [references]).score
+    assert 10 < expected < 90
+    assert quality.chrf == pytest.approx(expected, abs=0.005)
+    assert quality.bleu == pytest.approx(
+        bleu.corpus_score(translations, [references]).score, abs=0.005
+    )
+    assert quality.bleu_signature == str(bleu.get_signature())
+    assert (quality.sentences, quality.test_set, quality.search) == (12, "made up", search)
+
+
+def test_a_source_too_long_for_the_model_is_cut_not_refused(bundle):
+    long = SentencePair("word " * 400, "mot " * 400)
+    search = SearchSettings(beam_size=2, length_penalty=1.0)
+    assert measure_quality(bundle, [long], search=search, test_set="long").sentences == 1

@@ -1,0 +1,185 @@
+"""Real processes and real sockets: a model trained here, exported, served by its own process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "training" / "configs" / "tiny-reversal.toml"
+TASK = ROOT / "training" / "tasks" / "reversal.py"
+BUNDLE_VARIABLE = "FERRYMAN_REVERSAL_BUNDLE"
+"""A bundle made by an earlier run of these tests, to save its minute while working on them."""
+
+Pair = tuple[str, str]
+Finished = subprocess.CompletedProcess[str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test to ask for the model waits for its training, on however busy a machine."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(900))
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a process that knows nothing of who runs the tests."""
+    names = [name for name in os.environ if not name.startswith("FERRYMAN_")]
+    clean = {name: os.environ[name] for name in names if name != "ORT_DISABLE_TELEMETRY"}
+    return clean | {"NO_COLOR": "1", "COLUMNS": "100"} | variables
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """A model that has learnt to reverse letters, and lines that it has never seen."""
+
+    bundle: Path
+    test: tuple[Pair, ...]
+
+
+@pytest.fixture(scope="session")
+def reversal(tmp_path_factory: pytest.TempPathFactory) -> Reversal:
+    """Train, and export, with the commands that a person would type."""
+    folder = tmp_path_factory.mktemp("reversal")
+    task = _load_task()
+    task.write(folder / "task")
+    test = (folder / "task" / "test.tsv").read_text("utf-8").splitlines()
+    pairs = tuple((source, target) for source, _, target in (line.partition("\t") for line in test))
+    if made_before := os.environ.get(BUNDLE_VARIABLE):
+        return Reversal(Path(made_before), pairs)
+    files = [f"corpus.{part}={folder / 'task' / part}.tsv" for part in ("train", "valid")]
+    settings = [word for setting in files for word in ("--set", setting)]
+    for command in (
+        ["train", str(CONFIG), str(folder / "run"), "--processes", "1", *settings],
+        ["export", str(folder / "run"), str(folder / "bundle"), "--sentence-count", "20"],
+    ):
+        finished = run_ferryman(*command, timeout=600)
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+    return Reversal(folder / "bundle", pairs)
+
+
+def _load_task():
+    spec = importlib.util.spec_from_file_location("reversal_task", TASK)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_ferryman(*arguments: str, timeout: float = 60, **options) -> Finished:
+    """Run ``ferryman`` to its end."""
+    options = {"env": environment(), "stdin": subprocess.DEVNULL} | options
+    if "input" in options:
+        del options["stdin"]
+    return subprocess.run(
+        [sys.executable, "-m", "ferryman", *arguments],
+        capture_output=True,
+        check=False,
+        timeout=timeout,
+        encoding="utf-8",
+        errors="surrogateescape",
+        **options,
+    )
+
+
+class ServerProcess:
+    """A running ``ferryman serve``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._more = threading.Condition()
+        self._ended = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stderr:
+            with self._more:
+                self.lines.append(line)
+                self._more.notify_all()
+        with self._more:
+            self._ended = True
+            self._more.notify_all()
+
+    @property
+    def log(self) -> str:
+        with self._more:
+            return "".join(self.lines)
+
+    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
+        """Wait until a line of the log has what a pattern describes."""
+
+        def found() -> re.Match[str] | None:
+            return next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
+
+        with self._more:
+            self._more.wait_for(lambda: found() or self._ended, seconds)
+            match = found()
+        assert match, f"no {pattern!r} within {seconds} s:\n{self.log}"
+        return match
+
+    @property
+    def address(self) -> str:
+        return self.wait_for(r"listens on +(\S+)")[1]
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
+        """Send a signal and return the exit code, with the whole log read."""
+        self.process.send_signal(number)
+        code = self.process.wait(seconds)
+        with self._more:
+            assert self._more.wait_for(lambda: self._ended, seconds)
+        return code
+
+
+Serving = Callable[..., AbstractContextManager[ServerProcess]]
+
+
+@pytest.fixture(scope="session")
+def serving() -> Serving:
+    """Serve a bundle in a process of its own: ``with serving(bundle, *flags) as server``."""
+
+    @contextmanager
+    def serve(bundle: Path, *flags: str, **variables: str) -> Iterator[ServerProcess]:
+        command = [sys.executable, "-m", "ferryman", "serve", str(bundle)]
+        with subprocess.Popen(
+            [*command, "--address", "127.0.0.1:0", *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=environment(**variables),
+        ) as process:
+            server = ServerProcess(process)
+            try:
+                server.wait_for("Stop: +Ctrl-C")
+                yield server
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def server(reversal: Reversal, serving: Serving) -> Iterator[ServerProcess]:
+    """One server for all tests that leave it as it is; it must have nothing to complain of."""
+    with serving(reversal.bundle) as running:
+        yield running
+        assert running.end() == 0
+        assert "Traceback" not in running.log
+
+
+@pytest.fixture(scope="session")
+def ferryman() -> Callable[..., Finished]:
+    """Run the command to its end: ``ferryman("translate", ..., input=...)``."""
+    return run_ferryman

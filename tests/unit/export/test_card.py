@@ -1,0 +1,139 @@
+"""The model card says what a person must know, in Markdown that renders."""
+
+from __future__ import annotations
+
+import pytest
+
+from ferryman_bundle.manifest import (
+    FileEntry,
+    Generation,
+    GraphEntry,
+    LanguagePair,
+    Limits,
+    Manifest,
+    Parity,
+    Quality,
+    SearchSettings,
+    Storage,
+    Tokens,
+    Variant,
+    WeightEntry,
+)
+from ferryman_export.card import render_card
+from ferryman_training.config import ModelConfig
+
+FILES = (
+    "encoder.onnx",
+    "step.onnx",
+    "weights.safetensors",
+    "tokenizer.model",
+    "README.md",
+    "LICENSE",
+)
+
+
+@pytest.fixture
+def manifest():
+    return Manifest(
+        format="ferryman-bundle",
+        format_version=1,
+        name="en-fr",
+        version="1.2.0",
+        description="Translates technical English into French.",
+        licence="GPL-3.0-or-later",
+        family="transformer",
+        parameters=8_943_616,
+        language_pairs=(LanguagePair(source="en", target="fr"),),
+        tokens=Tokens(
+            pad=0, unknown=1, bos=2, eos=3, vocabulary_size=8192, never_generated=(0, 1, 2)
+        ),
+        limits=Limits(max_source_tokens=128, max_target_tokens=272),
+        generation=Generation(
+            beam_size=4, length_penalty=1.0, max_length_ratio=2.0, max_length_offset=16
+        ),
+        variants={
+            "fp32": Variant(
+                graphs={n: GraphEntry(file=f"{n}.onnx", weights=()) for n in ("encoder", "step")},
+                state=(),
+            )
+        },
+        weights={"w": WeightEntry(storage=Storage.INT8, axis=0, shape=(2, 2))},
+        files={name: FileEntry(size=1_600_000, sha256="0" * 64) for name in FILES},
+        golden=(),
+        parity={
+            "fp32": Parity(
+                sentences=200,
+                steps=5737,
+                worst_difference={
+                    "memory.0.key": 1e-6, "memory.1.key": 2e-6, "present.0.key": 3e-6,
+                },
+                argmax_agreement=0.9996,
+                greedy_identity=0.995,
+                accepted_loss=False,
+            )
+        },
+        quality=Quality(
+            test_set="test.tsv",
+            sentences=2000,
+            bleu=32.61,
+            bleu_signature="nrefs:1|case:mixed",
+            chrf=57.72,
+            chrf_signature="nrefs:1|eff:yes",
+            search=SearchSettings(beam_size=4, length_penalty=1.2),
+        ),
+        environment={"torch": "2.13"},
+    )  # fmt: skip
+
+
+def card(manifest, data=None):
+    return render_card(manifest, ModelConfig(), data=data)
+
+
+def test_the_card_has_the_facts_and_figures(manifest):
+    text = card(manifest, data="Documentation of **free software**.")
+    for fact in (
+        "# en-fr 1.2.0",
+        "Translates technical English into French.",
+        "en → fr",
+        "8,943,616",
+        "6 encoder, 2 decoder",
+        "8,192 SentencePiece pieces",
+        "9.6 MB",
+        "**BLEU 32.6**",
+        "**chrF 57.7**",
+        "2,000 sentences), beam 4, length penalty 1.2",
+        "200 sentences, 5,737 decoder steps",
+        "| largest difference, memory | 2.0e-06 |",
+        "| same likeliest token, given the reference | 99.96% |",
+        "Documentation of **free software**.",
+        "GPL-3.0-or-later",
+        "up to 128 tokens",
+    ):
+        assert fact in text
+    assert "fell short" not in text
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_header(manifest):
+    rows = [line for line in card(manifest).splitlines() if line.startswith("|")]
+    assert rows
+    assert {line.count("|") for line in rows} == {3}
+
+
+def test_what_was_not_measured_is_said_to_be_so(manifest):
+    text = card(manifest.model_copy(update={"quality": None}))
+    assert "Not measured at export." in text
+    assert "Nothing was said about the training data" in text
+
+
+def test_greedy_search_has_no_length_penalty(manifest):
+    quality = manifest.quality.model_copy(
+        update={"search": SearchSettings(beam_size=1, length_penalty=1.0)}
+    )
+    text = card(manifest.model_copy(update={"quality": quality}))
+    assert "2,000 sentences), greedy search, through" in text
+
+
+def test_an_accepted_loss_is_in_the_card_for_ever(manifest):
+    parity = manifest.parity["fp32"].model_copy(update={"accepted_loss": True})
+    text = card(manifest.model_copy(update={"parity": {"fp32": parity}}))
+    assert "**These graphs fell short of the required agreement" in text

@@ -1,0 +1,93 @@
+"""Weights leave the graphs, each once, whatever they are called."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from ferryman_export.lowering import separate_weights
+
+DRAW = np.random.default_rng(0)
+A, B = (DRAW.normal(size=(16, 16)).astype(np.float32) for _ in range(2))
+SMALL = np.ones(8, np.float32)
+
+
+def model(**initializers):
+    """A graph that adds up all its initializers, in order."""
+    nodes = [
+        helper.make_node("Add", ["x" if i == 0 else f"sum{i}", name], [f"sum{i + 1}"])
+        for i, name in enumerate(initializers)
+    ]
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [16, 16])
+    result = helper.make_tensor_value_info(f"sum{len(nodes)}", TensorProto.FLOAT, [16, 16])
+    tensors = [numpy_helper.from_array(array, name) for name, array in initializers.items()]
+    return helper.make_model(helper.make_graph(nodes, "sum", [value], [result], tensors))
+
+
+def operands(lowered, graph):
+    """What each node of a lowered graph adds, by content."""
+    parsed = onnx.load_model_from_string(lowered.graphs[graph].file)
+    inline = {
+        i.name: numpy_helper.to_array(i)
+        for i in parsed.graph.initializer
+        if i.data_location != TensorProto.EXTERNAL
+    }
+    return [{**lowered.tensors, **inline}[node.input[1]] for node in parsed.graph.node]
+
+
+def check(lowered, graph, *expected):
+    found = operands(lowered, graph)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_weight_of_two_graphs_is_stored_once():
+    lowered = separate_weights({"one": model(a=A, b=B), "two": model(other=A)})
+    assert lowered.tensors.keys() == {"a", "b"}
+    assert lowered.graphs["one"].weights == ("a", "b")
+    assert lowered.graphs["two"].weights == ("a",)
+    check(lowered, "one", A, B)
+    check(lowered, "two", A)
+
+
+def test_one_name_for_two_weights_becomes_two_names():
+    lowered = separate_weights({"one": model(w=A), "two": model(w=B)})
+    assert lowered.tensors.keys() == {"w", "two.w"}
+    check(lowered, "one", A)
+    check(lowered, "two", B)
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_names_may_be_exchanged_between_graphs(order):
+    contents = {"a": B, "b": A}
+    swapped = {name: contents[name] for name in order}
+    lowered = separate_weights({"one": model(a=A, b=B), "two": model(**swapped)})
+    assert lowered.tensors.keys() == {"a", "b"}
+    check(lowered, "two", *swapped.values())
+
+
+def test_equal_weights_of_one_graph_become_one():
+    lowered = separate_weights({"one": model(a=A, same=A.copy())})
+    assert lowered.graphs["one"].weights == ("a",)
+    check(lowered, "one", A, A)
+    onnx.load_model_from_string(lowered.graphs["one"].file)
+
+
+def test_equal_bytes_of_another_shape_are_another_weight():
+    lowered = separate_weights({"one": model(a=A, b=A.reshape(1, 256))})
+    assert lowered.tensors.keys() == {"a", "b"}
+
+
+def test_small_and_whole_numbered_initializers_stay():
+    indices = np.arange(512)
+    lowered = separate_weights({"one": model(a=A, small=SMALL, indices=indices)})
+    assert lowered.tensors.keys() == {"a"}
+    check(lowered, "one", A, SMALL, indices)
+
+
+def test_a_graph_file_holds_none_of_its_weights():
+    lowered = separate_weights({"one": model(a=A, b=B)})
+    assert len(lowered.graphs["one"].file) < 1000

@@ -1,0 +1,208 @@
+"""A model without a network: letters for tokens, and an engine that a test holds in its hand."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import grpc
+import pytest
+
+from ferryman_bundle.manifest import Manifest
+from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.description import Device, ServerDescription
+from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
+from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.server import Server
+
+TOKEN_LOG_PROB = -0.25
+
+
+class LetterTokenizer:
+    """One token for each code point."""
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(letter) for letter in text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
+
+
+class HeldEngine:
+    """Translates into upper case, when it is told to; until then its futures are pending."""
+
+    def __init__(self) -> None:
+        self.holds = False
+        self.refusal: Exception | None = None
+        self.failure: Exception | None = None
+        self.failed: BaseException | None = None
+        self.jobs: list[Job] = []
+        self.futures: list[Future[Result]] = []
+        self.submissions = 0
+
+    def submit(self, jobs: Sequence[Job]) -> list[Future[Result]]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.submissions += 1
+        futures: list[Future[Result]] = [Future() for _ in jobs]
+        self.jobs += jobs
+        self.futures += futures
+        if not self.holds:
+            self.release()
+        return futures
+
+    def release(self) -> None:
+        """Answer everything that waits."""
+        for job, future in zip(self.jobs, self.futures, strict=True):
+            if future.done():
+                continue
+            if self.failure is not None:
+                future.set_exception(self.failure)
+            else:
+                future.set_result(upper_case(job))
+
+
+def upper_case(job: Job) -> Result:
+    """The answer to a job: its i-th hypothesis has i exclamation marks, and no more than fit."""
+    hypotheses = []
+    for i in range(job.search.num_hypotheses):
+        ids = [ord(letter) for letter in "".join(map(chr, job.source)).upper() + "!" * i]
+        finished = len(ids) < job.search.max_tokens
+        ids = ids[: job.search.max_tokens]
+        log_probs = (TOKEN_LOG_PROB - i,) * (len(ids) + finished)
+        hypotheses.append(
+            Hypothesis(
+                ids=tuple(ids),
+                token_log_probs=log_probs,
+                log_prob=sum(log_probs),
+                score=sum(log_probs) / len(log_probs) ** job.search.length_penalty,
+                finish_reason=FinishReason.EOS if finished else FinishReason.MAX_TOKENS,
+            )
+        )
+    return Result(
+        hypotheses=tuple(hypotheses), queue_seconds=0.5, decode_seconds=0.25, steps=len(ids)
+    )
+
+
+def make_manifest(
+    name: str = "letters", pairs: Sequence[str] = ("en-fr",), **limits: int
+) -> Manifest:
+    """A sound manifest; the defaults are those of no other model, so that a mix-up shows."""
+    file = {"size": 1, "sha256": "0" * 64}
+    names = ("weights.safetensors", "tokenizer.model", "README.md", "LICENSE")
+    return Manifest.model_validate(
+        {
+            "format": "ferryman-bundle",
+            "format_version": 1,
+            "name": name,
+            "version": "1.2.3",
+            "description": "Letters.",
+            "licence": "Apache-2.0",
+            "family": "transformer",
+            "parameters": 1234,
+            "language_pairs": [
+                dict(
+                    zip(("source", "target"), pair.split(">" if ">" in pair else "-"), strict=True)
+                )
+                for pair in pairs
+            ],
+            "tokens": {
+                "pad": 0,
+                "unknown": 1,
+                "bos": 2,
+                "eos": 3,
+                "vocabulary_size": 0x110000,
+                "never_generated": [0, 1, 2],
+            },
+            "limits": {"max_source_tokens": 60, "max_target_tokens": 80} | limits,
+            "generation": {
+                "beam_size": 3,
+                "length_penalty": 0.7,
+                "max_length_ratio": 2.0,
+                "max_length_offset": 10,
+            },
+            "variants": {
+                "fp32": {
+                    "graphs": {
+                        graph: {"file": f"{graph}.onnx", "weights": []}
+                        for graph in ("encoder", "step")
+                    },
+                    "state": [],
+                }
+            },
+            "weights": {},
+            "files": dict.fromkeys((*names, "encoder.onnx", "step.onnx"), file),
+            "golden": [],
+            "parity": {},
+            "quality": None,
+            "environment": {},
+        }
+    )
+
+
+def make_model(engine: HeldEngine, manifest: Manifest | None = None) -> Model:
+    return Model(
+        manifest=manifest or make_manifest(),
+        digest="d" * 64,
+        tokenizer=LetterTokenizer(),
+        engine=engine,
+    )
+
+
+@pytest.fixture
+def engine() -> HeldEngine:
+    return HeldEngine()
+
+
+@pytest.fixture
+def model(engine: HeldEngine) -> Model:
+    return make_model(engine)
+
+
+@pytest.fixture
+def manifest_for() -> Callable[..., Manifest]:
+    return make_manifest
+
+
+@pytest.fixture
+def model_for() -> Callable[..., Model]:
+    return make_model
+
+
+Serving = Callable[..., AbstractAsyncContextManager[tuple[Server, grpc.aio.Channel]]]
+
+
+@pytest.fixture
+def serving(model: Model) -> Serving:
+    """Serve the model on a free port, with a channel to it: ``async with serving() as (s, c)``."""
+
+    @asynccontextmanager
+    async def serve(
+        *,
+        address: str = "127.0.0.1:0",
+        connections: ConnectionLimits | None = None,
+        **limits: int,
+    ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
+        server = Server(
+            Catalogue([model]),
+            address=address,
+            description=ServerDescription(
+                version="9.8.7",
+                device=Device(
+                    provider="CPUExecutionProvider",
+                    runtime="onnxruntime",
+                    runtime_version="1.31.1",
+                    workers=2,
+                    threads_per_worker=1,
+                ),
+                started=datetime.datetime(2026, 11, 21, 10, 0, tzinfo=datetime.UTC),
+            ),
+            limits=Limits(**limits),
+            connections=connections or ConnectionLimits(),
+        )
+        async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield server, channel
+
+    return serve

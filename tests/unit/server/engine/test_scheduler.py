@@ -1,0 +1,192 @@
+"""The boarding policy: order, budgets, fairness, deadlines, and what a full queue says."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferryman_server.engine import Job, OverloadedError, Search
+from ferryman_server.engine.scheduler import Scheduler
+from ferryman_server.engine.ticket import Ticket
+
+
+def ticket(*, rows=1, tokens=4, max_tokens=10, deadline=None) -> Ticket:
+    search = Search(beam_size=rows, max_tokens=max_tokens)
+    return Ticket(Job(source=(5,) * (tokens - 1), search=search, deadline=deadline), 0.0)
+
+
+def scheduler(*, rows=8, batch_tokens=10_000, queued_tokens=10_000) -> Scheduler:
+    return Scheduler(max_rows=rows, max_batch_tokens=batch_tokens, max_queued_tokens=queued_tokens)
+
+
+def board(queue: Scheduler, running=(), *, idle_workers=0, now=0.0) -> list[Ticket]:
+    return queue.board(running, idle_workers=idle_workers, now=now)
+
+
+def test_tickets_board_in_the_order_they_came_until_the_rows_are_full():
+    queue, tickets = scheduler(rows=8), [ticket(rows=3) for _ in range(4)]
+    queue.enqueue(tickets, 0.0)
+    assert board(queue) == tickets[:2]
+    assert len(queue) == 2
+
+
+def test_nobody_overtakes_one_that_does_not_fit():
+    queue, running = scheduler(rows=8), [ticket(rows=5)]
+    wide, narrow = ticket(rows=4), ticket(rows=1)
+    queue.enqueue([wide, narrow], 0.0)
+    assert board(queue, running) == []
+    assert board(queue, []) == [wide, narrow]
+
+
+def test_a_nearly_full_batch_waits_for_an_eighth_of_its_rows():
+    queue, running = scheduler(rows=16), [ticket() for _ in range(15)]
+    tickets = [ticket() for _ in range(20)]
+    queue.enqueue(tickets, 0.0)
+    assert board(queue, running) == []
+    assert board(queue, running[:14]) == tickets[:2]
+
+
+def test_a_nearly_full_batch_takes_the_last_that_wait():
+    queue, last = scheduler(rows=16), ticket()
+    queue.enqueue([last], 0.0)
+    assert board(queue, [ticket() for _ in range(15)]) == [last]
+
+
+def test_the_token_budget_counts_padding_and_room_to_grow():
+    # Two sources of 4 and 20 tokens, each with 2 caches of up to 30: 2 * (20 + 2 * 30) = 160.
+    short = ticket(rows=2, tokens=4, max_tokens=10)
+    long = ticket(rows=2, tokens=20, max_tokens=30)
+    for budget, boarders in ((160, [short, long]), (159, [short])):
+        queue = scheduler(batch_tokens=budget)
+        queue.enqueue([short, long], 0.0)
+        assert board(queue) == boarders
+
+
+def test_one_alone_boards_whatever_its_size():
+    queue, huge = scheduler(batch_tokens=10), ticket(tokens=500, max_tokens=500)
+    queue.enqueue([huge, ticket()], 0.0)
+    assert board(queue) == [huge]
+
+
+def test_idle_workers_are_left_their_share():
+    queue, tickets = scheduler(), [ticket() for _ in range(6)]
+    queue.enqueue(tickets, 0.0)
+    assert board(queue, idle_workers=2) == tickets[:2]
+    assert board(queue, idle_workers=1) == tickets[2:4]
+    assert board(queue, idle_workers=0) == tickets[4:]
+
+
+def test_a_busy_worker_leaves_a_single_ticket_to_an_idle_one():
+    queue, single = scheduler(), ticket()
+    queue.enqueue([single], 0.0)
+    assert board(queue, [ticket()], idle_workers=1) == []
+    assert board(queue, [], idle_workers=0) == [single]
+
+
+def test_expired_tickets_leave_the_queue_and_the_others_keep_their_places():
+    queue = scheduler()
+    tickets = [ticket(deadline=deadline) for deadline in (5.0, None, 3.0, 9.0)]
+    queue.enqueue(tickets, 0.0)
+    assert queue.expire(2.9) == []
+    assert queue.expire(5.0) == [tickets[0], tickets[2]]
+    assert queue.expire(8.9) == []
+    assert board(queue, now=8.9) == [tickets[1], tickets[3]]
+
+
+def test_a_full_queue_refuses_all_of_a_submission_or_none():
+    queue = scheduler(queued_tokens=20)
+    queue.enqueue([ticket(tokens=15)], 0.0)
+    with pytest.raises(OverloadedError):
+        queue.enqueue([ticket(tokens=2), ticket(tokens=4)], 0.0)
+    assert (len(queue), queue.queued_tokens) == (1, 15)
+    queue.enqueue([ticket(tokens=5)], 0.0)
+    assert queue.queued_tokens == 20
+
+
+def test_a_submission_that_never_fits_is_the_callers_fault():
+    with pytest.raises(ValueError, match="submit fewer at a time"):
+        scheduler(queued_tokens=20).enqueue([ticket(tokens=21)], 0.0)
+
+
+def test_the_wait_is_that_of_the_tokens_in_excess_at_the_speed_measured():
+    queue = scheduler(rows=1, queued_tokens=40)
+    queue.enqueue([ticket(tokens=10) for _ in range(4)], now=100.0)
+    board(queue, now=101.0)
+    board(queue, now=104.0)
+    # 20 tokens left within 4 seconds; 30 tokens come, for 20 of which there is room.
+    with pytest.raises(OverloadedError) as caught:
+        queue.enqueue([ticket(tokens=30)], now=104.0)
+    assert caught.value.retry_after == pytest.approx(10 / (20 / 4))
+
+
+def test_before_anything_was_measured_the_wait_is_a_second():
+    queue = scheduler(queued_tokens=10)
+    queue.enqueue([ticket(tokens=10)], now=100.0)
+    with pytest.raises(OverloadedError) as caught:
+        queue.enqueue([ticket(tokens=10)], now=100.0)
+    assert caught.value.retry_after == 1.0
+
+
+def test_a_withdrawn_ticket_makes_room():
+    queue, tickets = scheduler(queued_tokens=20), [ticket(tokens=10), ticket(tokens=10)]
+    queue.enqueue(tickets, 0.0)
+    assert queue.withdraw(tickets[0])
+    assert not queue.withdraw(tickets[0])
+    queue.enqueue([ticket(tokens=10)], 0.0)
+    assert queue.clear()[0] is tickets[1]
+    assert (len(queue), queue.queued_tokens) == (0, 0)
+
+
+@given(
+    arrivals=st.lists(
+        st.tuples(st.integers(1, 8), st.integers(2, 40), st.integers(0, 5)), min_size=1, max_size=60
+    ),
+    durations=st.lists(st.integers(1, 12), min_size=60, max_size=60),
+    budget=st.integers(50, 2000),
+)
+def test_everyone_boards_in_order_of_arrival_and_budgets_hold(arrivals, durations, budget):
+    """A worker that decodes every ticket for some rounds, while others keep arriving."""
+    queue = scheduler(rows=8, batch_tokens=budget)
+    coming = [
+        (number + delay, ticket(rows=rows, tokens=tokens))
+        for number, (rows, tokens, delay) in enumerate(arrivals)
+    ]
+    coming.sort(key=lambda arrival: arrival[0])
+    order = [one for _, one in coming]
+    left = dict(zip(order, durations, strict=False))
+    running: list[Ticket] = []
+    boarded: list[Ticket] = []
+    now = 0.0
+    while len(boarded) < len(order) or running:
+        queue.enqueue([one for moment, one in coming if moment == now], now)
+        boarders = board(queue, running, now=now)
+        boarded += boarders
+        running += boarders
+        assert running or not len(queue), "someone waits though nobody is decoded"
+        assert sum(one.rows for one in running) <= 8
+        widths = {one.rows for one in running}
+        lanes = [[one for one in running if one.rows == width] for width in widths]
+        tokens = sum(
+            len(lane) * (max(one.source_tokens for one in lane) + lane[0].rows * 10)
+            for lane in lanes
+        )
+        assert tokens <= budget or len(running) == 1
+        for one in running:
+            left[one] -= 1
+        running = [one for one in running if left[one] > 0]
+        now += 1
+        # Each waits at most until all before it have been decoded, one after another.
+        assert now <= max(moment for moment, _ in coming) + sum(durations[: len(order)]) + 1
+    assert boarded == order
+
+
+def test_an_idle_share_is_never_less_than_fair():
+    for waiting in range(1, 9):
+        for idle in range(3):
+            queue = scheduler(rows=64)
+            queue.enqueue([ticket() for _ in range(waiting)], 0.0)
+            taken = board(queue, idle_workers=idle)
+            assert len(taken) == math.ceil(waiting / (1 + idle))

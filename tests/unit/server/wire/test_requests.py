@@ -1,0 +1,238 @@
+"""From messages to requests: everything that is wrong is found, and found at once."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+
+from ferryman.v1 import options_pb2
+from ferryman.v1.translation_service_pb2 import TranslateTextRequest
+from ferryman_server.errors import (
+    FeatureUnavailableError,
+    InputTooLongError,
+    InvalidRequestError,
+    ServiceError,
+)
+from ferryman_server.limits import Limits
+from ferryman_server.text.passage import LongInput
+from ferryman_server.wire.requests import FEATURES, OutputOptions, parse_translation_request
+
+LIMITS = Limits(max_texts=3, max_text_characters=10, max_beam_size=8, max_num_hypotheses=4)
+
+
+def parse(**fields):
+    message = TranslateTextRequest(**({"contents": ["text"]} | fields))
+    return parse_translation_request(message, LIMITS, deadline=12.5)
+
+
+def faults_of(error: type[ServiceError], **fields) -> dict[str, str]:
+    with pytest.raises(error) as caught:
+        parse(**fields)
+    assert type(caught.value) is error
+    return {fault.path: fault.description for fault in caught.value.faults}
+
+
+def test_what_is_not_set_is_left_to_the_model():
+    request, output = parse()
+    assert request.texts == ("text",)
+    assert (request.source_language, request.target_language, request.model) == (None, None, None)
+    assert {getattr(request.decoding, name) for name in request.decoding.__slots__} == {None}
+    assert request.text.split_sentences
+    assert request.text.keep_newlines
+    assert request.text.long_input is LongInput.SPLIT
+    assert request.deadline == 12.5
+    assert output == OutputOptions(sentences=False)
+
+
+def test_what_is_set_arrives():
+    request, output = parse(
+        contents=["a", ""],
+        source_language_code="en-GB",
+        target_language_code="fr",
+        model="letters@1",
+        decoding={
+            "beam_size": 4,
+            "num_hypotheses": 2,
+            "length_penalty": 0.6,
+            "min_tokens": 0,
+            "max_tokens": 7,
+            "max_length_ratio": 1.5,
+            "max_length_offset": 0,
+        },
+        text={
+            "split_sentences": False,
+            "keep_newlines": False,
+            "long_input": "LONG_INPUT_POLICY_ERROR",
+        },
+        output={"sentences": True},
+    )
+    assert request.texts == ("a", "")
+    assert (request.source_language, request.target_language) == ("en-GB", "fr")
+    assert request.model == "letters@1"
+    options = request.decoding
+    assert (options.beam_size, options.num_hypotheses) == (4, 2)
+    assert (options.min_tokens, options.max_tokens) == (0, 7)
+    assert options.length_penalty == 0.6, "the float32 on the wire became the number that was meant"
+    assert (options.max_length_ratio, options.max_length_offset) == (1.5, 0)
+    assert not request.text.split_sentences
+    assert not request.text.keep_newlines
+    assert request.text.long_input is LongInput.ERROR
+    assert output.sentences
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("contents", {"contents": []}),
+        ("contents", {"contents": ["a"] * 4}),
+        ("mime_type", {"mime_type": "application/pdf"}),
+        ("source_language_code", {"source_language_code": "English!"}),
+        ("target_language_code", {"target_language_code": "f"}),
+        ("request_id", {"request_id": "with space"}),
+        ("request_id", {"request_id": "x" * 129}),
+        ("request_id", {"request_id": "line\nbreak"}),
+        ("labels", {"labels": {str(i): "" for i in range(65)}}),
+        ("labels", {"labels": {"k": "v" * 129}}),
+        ("target_prefixes", {"target_prefixes": ["", ""]}),
+        ("decoding.beam_size", {"decoding": {"beam_size": 0}}),
+        ("decoding.beam_size", {"decoding": {"beam_size": 9}}),
+        ("decoding.num_hypotheses", {"decoding": {"num_hypotheses": 5}}),
+        ("decoding.num_hypotheses", {"decoding": {"beam_size": 2, "num_hypotheses": 3}}),
+        ("decoding.length_penalty", {"decoding": {"length_penalty": -0.1}}),
+        ("decoding.length_penalty", {"decoding": {"length_penalty": math.nan}}),
+        ("decoding.length_penalty", {"decoding": {"length_penalty": math.inf}}),
+        ("decoding.max_tokens", {"decoding": {"max_tokens": 0}}),
+        ("decoding.min_tokens", {"decoding": {"min_tokens": 5, "max_tokens": 4}}),
+        ("decoding.max_length_ratio", {"decoding": {"max_length_ratio": 101}}),
+        ("decoding.max_length_offset", {"decoding": {"max_length_offset": 4_000_000_000}}),
+    ],
+)
+def test_a_field_outside_of_its_range_is_named(path, fields):
+    assert list(faults_of(InvalidRequestError, **fields)) == [path]
+
+
+UNAVAILABLE = [
+    ("mime_type", {"mime_type": "text/html"}),
+    ("target_prefixes", {"target_prefixes": ["Le"]}),
+    ("glossary_config", {"glossary_config": {}}),
+    ("do_not_translate", {"do_not_translate": ["ferryman"]}),
+    ("priority", {"priority": "PRIORITY_HIGH"}),
+    ("decoding.patience", {"decoding": {"patience": 2}}),
+    (
+        "decoding.length_penalty_kind",
+        {"decoding": {"length_penalty_kind": "LENGTH_PENALTY_KIND_GNMT"}},
+    ),
+    ("decoding.coverage_penalty", {"decoding": {"coverage_penalty": 0.2}}),
+    ("decoding.repetition_penalty", {"decoding": {"repetition_penalty": 1.2}}),
+    ("decoding.no_repeat_ngram_size", {"decoding": {"no_repeat_ngram_size": 3}}),
+    ("decoding.sampling", {"decoding": {"sampling": {}}}),
+    ("decoding.prefix_bias", {"decoding": {"prefix_bias": 0.5}}),
+    ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
+    ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
+    ("decoding.suppress", {"decoding": {"suppress": ["word"]}}),
+    ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
+    ("output.tokens", {"output": {"tokens": True}}),
+    ("output.alignments", {"output": {"alignments": True}}),
+    ("output.attention", {"output": {"attention": True}}),
+    ("output.quality", {"output": {"quality": True}}),
+    ("output.alternatives_at_prefix", {"output": {"alternatives_at_prefix": 3}}),
+    ("text.placeholder_patterns", {"text": {"placeholder_patterns": ["x"]}}),
+]
+
+
+@pytest.mark.parametrize(("path", "fields"), UNAVAILABLE)
+def test_an_option_that_is_not_there_is_refused_not_ignored(path, fields):
+    assert list(faults_of(FeatureUnavailableError, **fields)) == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("priority", {"priority": 99}),
+        ("text.long_input", {"text": {"long_input": 99}}),
+        ("decoding.length_penalty_kind", {"decoding": {"length_penalty_kind": 99}}),
+    ],
+)
+def test_a_value_of_a_newer_contract_is_refused_not_ignored(path, fields):
+    assert list(faults_of(FeatureUnavailableError, **fields)) == [path]
+
+
+SERVED = {
+    "beam_size",
+    "num_hypotheses",
+    "length_penalty",
+    "min_tokens",
+    "max_tokens",
+    "max_length_ratio",
+    "max_length_offset",
+    "sentences",
+    "split_sentences",
+    "keep_newlines",
+    "long_input",
+}
+
+
+def test_every_option_of_the_contract_is_either_served_or_refused():
+    """An option that is added to the contract must be decided about here."""
+    refused = {path.rpartition(".")[2] for path, _ in UNAVAILABLE}
+    for message in (
+        options_pb2.DecodingOptions,
+        options_pb2.OutputOptions,
+        options_pb2.TextOptions,
+    ):
+        options = {field.name for field in message.DESCRIPTOR.fields}
+        assert options <= refused | SERVED
+    assert not refused & SERVED
+
+
+def test_features_are_paths_of_the_request():
+    for feature in FEATURES:
+        descriptor = TranslateTextRequest.DESCRIPTOR
+        for name in feature.split("."):
+            field: FieldDescriptor = descriptor.fields_by_name[name]
+            descriptor = field.message_type
+
+
+def test_a_value_that_changes_nothing_may_be_set():
+    parse(
+        mime_type="text/plain",
+        priority="PRIORITY_NORMAL",
+        target_prefixes=[""],
+        decoding={
+            "patience": 1,
+            "coverage_penalty": 0,
+            "repetition_penalty": 1,
+            "no_repeat_ngram_size": 0,
+            "forbid_unknown": True,
+            "replace_unknown": False,
+            "use_shortlist": False,
+            "length_penalty_kind": "LENGTH_PENALTY_KIND_EXPONENT",
+        },
+    )
+
+
+def test_a_text_over_the_limit_is_named_with_its_length():
+    with pytest.raises(InputTooLongError) as caught:
+        parse(contents=["short", "x" * 11, "y" * 12])
+    assert [fault.path for fault in caught.value.faults] == ["contents[1]", "contents[2]"]
+    assert caught.value.metadata == {"length": "12", "limit": "10", "unit": "characters"}
+
+
+def test_all_faults_are_reported_together_under_the_gravest_kind():
+    faults = faults_of(
+        InvalidRequestError,
+        contents=["x" * 11],
+        source_language_code="?",
+        decoding={"beam_size": 99, "no_repeat_ngram_size": 2},
+        output={"alignments": True},
+    )
+    assert set(faults) == {
+        "contents[0]",
+        "source_language_code",
+        "decoding.beam_size",
+        "decoding.no_repeat_ngram_size",
+        "output.alignments",
+    }
+    assert faults["decoding.beam_size"] == "must be from 1 to 8, but is 99"

@@ -1,0 +1,139 @@
+"""Configs: what they mean, and that every fault is named at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from ferryman_training.config import TrainingConfig, load_config, parse_config
+from ferryman_training.errors import ConfigError
+
+ROOT = Path(__file__).parents[3]
+MINIMAL = {"corpus": {"train": "a.tsv", "valid": "b.tsv"}}
+
+
+def faults(document: dict) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(document, folder=Path(), origin="x.toml")
+    head, *lines = str(caught.value).splitlines()
+    assert head.startswith("x.toml has ")
+    return [line.strip() for line in lines]
+
+
+def test_every_fault_is_named_at_once_with_its_path():
+    document = {
+        "corpus": {"train": "a.tsv"},
+        "model": {"width": 512, "heads": 7, "depth": 3, "dropout": 1.0},
+        "optimizer": {"kind": "sgd", "learning_rate": "fast"},
+        "run": {"steps": 0},
+        "extra": 1,
+    }
+    found = faults(document)
+    assert "corpus.valid: is required" in found
+    assert "model.heads: 7 does not divide model.width 512" in found
+    assert "model.depth: there is no such setting" in found
+    assert "extra: there is no such setting" in found
+    begun = {line.partition(":")[0] for line in found}
+    assert begun >= {"model.dropout", "optimizer.kind", "optimizer.learning_rate", "run.steps"}
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"model": {"width": 250}}, "model.heads: 4 does not divide model.width 250"),
+        ({"model": {"width": 15, "heads": 5}}, "model.width: 15 is odd"),
+        ({"run": {"steps": 100}}, "run.steps: 100 is less than optimizer.warmup_steps 800"),
+        ({"batch": {"tokens": 128}}, "batch.tokens: 128 does not hold one pair"),
+        ({"vocabulary": {"size": 324}}, "vocabulary.size: "),
+        ({"optimizer": {"learning_rate": float("inf")}}, "optimizer.learning_rate: "),
+        ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate: "),
+        ({"run": {"device": "tpu"}}, "run.device: "),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_or_their_range_are_faults(changes, fault):
+    [found] = faults(MINIMAL | changes)
+    assert found.startswith(fault)
+
+
+def test_relative_paths_are_relative_to_the_file_and_overrides_to_the_current_folder(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    path = tmp_path / "configs" / "c.toml"
+    path.write_text(tomli_w.dumps({"corpus": {"train": "../a.tsv", "valid": "b.tsv"}}), "utf-8")
+    config = load_config(path, ["corpus.valid=c.tsv"])
+    assert config.corpus.train == tmp_path / "a.tsv"
+    assert config.corpus.valid == tmp_path / "here" / "c.tsv"
+
+
+def test_overrides_are_toml_values_and_strings_need_no_quotes(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text(tomli_w.dumps(MINIMAL), "utf-8")
+    config = load_config(
+        path,
+        ["run.steps=5000", "optimizer.betas=[0.8, 0.9]", "optimizer.kind=muon", 'name="x = y"'],
+    )
+    assert config.run.steps == 5000
+    assert config.optimizer.betas == (0.8, 0.9)
+    assert config.optimizer.kind == "muon"
+    assert config.name == "x = y"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("run.steps", "must have the form section.key=value"),
+        ("=3", "must have the form section.key=value"),
+        ("name.first=3", "name is a value, not a section"),
+        ("run.stepz=3", "run.stepz: there is no such setting"),
+    ],
+)
+def test_a_wrong_override_is_a_fault(tmp_path, override, message):
+    path = tmp_path / "c.toml"
+    path.write_text(tomli_w.dumps({"name": "x"} | MINIMAL), "utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_config(path, [override])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), (b"a = ", "is not valid TOML"), (b'a = "\xff"', "not valid TOML")],
+)
+def test_a_file_that_is_no_toml_is_named(tmp_path, content, message):
+    path = tmp_path / "c.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_config_as_saved_is_read_back_equal(config, tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text(tomli_w.dumps(config.model_dump(mode="json")), "utf-8")
+    assert load_config(path) == config
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "training" / "configs").glob("*.toml")), ids=str)
+def test_the_configs_that_come_with_the_package_are_valid(path):
+    assert isinstance(load_config(path), TrainingConfig)
+
+
+def test_the_readme_lists_every_setting_with_its_default():
+    readme = (ROOT / "training" / "README.md").read_text("utf-8")
+    for section, field in TrainingConfig.model_fields.items():
+        if section == "name":
+            continue
+        for key, setting in field.annotation.model_fields.items():
+            [row] = [r for r in readme.splitlines() if r.startswith(f"| `{section}.{key}` |")]
+            default = row.split("|")[2].strip()
+            if setting.is_required():
+                assert default == "required"
+            else:
+                assert default == f"`{json.dumps(setting.default)}`"

@@ -1,0 +1,150 @@
+"""Who may go on with a run, and with what."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+import torch
+
+from ferryman_training.checkpoint import Progress, save_config
+from ferryman_training.config import parse_config
+from ferryman_training.errors import CheckpointError
+from ferryman_training.resumption import ResumeState, exclusive
+
+STATE = ResumeState(
+    optimizer={"master": {"w": torch.ones(2)}},
+    average={"sum": {}, "count": 0, "steps": []},
+    progress=Progress(step=5, scores={"bleu": 1.0}),
+    corpus_digest="ab",
+    recent=[(10, 2.5), (12, 2.25)],
+)
+
+
+@pytest.fixture
+def begun(config, tmp_path) -> Path:
+    save_config(config, tmp_path)
+    STATE.save(tmp_path, config)
+    return tmp_path
+
+
+def changed(document: dict, path: str, value: object):
+    section, key = path.split(".")
+    document[section][key] = value
+    return parse_config(document, folder=Path(), origin="test")
+
+
+def test_a_state_is_read_back_equal(begun, config):
+    found = ResumeState.load(begun, config)
+    assert torch.equal(found.optimizer["master"]["w"], torch.ones(2))
+    assert (found.progress, found.recent) == (STATE.progress, STATE.recent)
+    assert (found.average, found.corpus_digest) == (STATE.average, "ab")
+
+
+def test_where_no_run_was_begun_there_is_no_state(config, tmp_path):
+    assert ResumeState.load(tmp_path, config) is None
+
+
+def test_the_states_of_the_first_runs_are_still_read(begun, config):
+    path = begun / "resume.pt"
+    document = torch.load(path, weights_only=True)
+    del document["corpus_digest"], document["recent"]
+    torch.save(document, path)
+    found = ResumeState.load(begun, config)
+    assert (found.corpus_digest, found.recent) == (None, [])
+    found.refuse_another_corpus("any", Path("train.tsv"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "difference"),
+    [
+        ("model.width", 32, "model.width: 16 there, 32 here"),
+        ("vocabulary.size", 360, "vocabulary.size: 352 there, 360 here"),
+        ("vocabulary.kind", "bpe", "vocabulary.kind: 'unigram' there, 'bpe' here"),
+        ("batch.tokens", 300, "batch.tokens: 256 there, 300 here"),
+        ("optimizer.kind", "adamw", "optimizer.kind: 'muon' there, 'adamw' here"),
+        ("corpus.target_language", "de", "corpus.target_language: 'fr' there, 'de' here"),
+        ("corpus.placeholder_share", 0.5, "corpus.placeholder_share: 0.3 there, 0.5 here"),
+        ("run.seed", 3, "run.seed: 20261121 there, 3 here"),
+    ],
+)
+def test_another_run_is_refused_with_the_difference(begun, document, path, value, difference):
+    with pytest.raises(CheckpointError, match="another directory") as caught:
+        ResumeState.load(begun, changed(document, path, value))
+    assert str(caught.value).splitlines()[1:] == [f"  {difference}"]
+
+
+def test_all_differences_are_named(begun, document):
+    document["model"]["heads"] = 4
+    with pytest.raises(CheckpointError) as caught:
+        ResumeState.load(begun, changed(document, "run.seed", 3))
+    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]] == [
+        "model.heads",
+        "run.seed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("run.steps", 99),
+        ("run.log_every", 1),
+        ("run.average_last", 1),
+        ("optimizer.learning_rate", 0.5),
+        ("optimizer.cooldown_steps", 0),
+        ("corpus.train", "moved.tsv"),
+    ],
+)
+def test_how_long_how_fast_and_what_to_write_may_change(begun, document, path, value):
+    assert ResumeState.load(begun, changed(document, path, value)) is not None
+
+
+def test_another_corpus_is_refused():
+    STATE.refuse_another_corpus("ab", Path("train.tsv"))
+    with pytest.raises(CheckpointError, match=r"train.tsv: is not the corpus .* ab;"):
+        STATE.refuse_another_corpus("cd", Path("train.tsv"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"no zip", None])
+def test_a_damaged_state_is_refused_by_name(begun, config, damage):
+    path = begun / "resume.pt"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] if damage is None else damage)
+    with pytest.raises(CheckpointError, match=r"resume.pt: is damaged \(.*remove the directory"):
+        ResumeState.load(begun, config)
+
+
+def test_a_model_without_a_state_is_not_overwritten(config, tmp_path):
+    save_config(config, tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(CheckpointError, match=r"holds a model, but no resume.pt"):
+        ResumeState.load(tmp_path, config)
+
+
+def hold(directory: Path, held, release) -> None:
+    with exclusive(directory):
+        held.set()
+        release.wait(30)
+
+
+def test_one_process_at_a_time_holds_a_directory(tmp_path):
+    context = multiprocessing.get_context("fork")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(30)
+    another = pytest.raises(CheckpointError, match="another process is training into it")
+    with another, exclusive(tmp_path):
+        pass
+    release.set()
+    other.join(30)
+    with exclusive(tmp_path):
+        pass
+
+
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    refused = pytest.raises(CheckpointError, match="cannot be written")
+    with refused, exclusive(tmp_path / "file" / "run"):
+        pass

@@ -1,0 +1,1 @@
+"""The verbs of the `ferryman` command that this package brings."""

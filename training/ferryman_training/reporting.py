@@ -1,0 +1,170 @@
+"""What a run tells: figures for a person to watch, and the JSONL log.
+
+One line of ``log.jsonl`` is one event: ``corpus``, ``start``, ``update``, ``validation``,
+``checkpoint``, ``stop``, ``finish``. A run that was killed repeats the updates since its last
+checkpoint, so lines after a ``start`` replace earlier ones of the same or a later step.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from ferryman_training.batching import PlannedUpdate
+from ferryman_training.checkpoint import Progress
+from ferryman_training.config import TrainingConfig
+from ferryman_training.display import Display
+from ferryman_training.errors import CheckpointError
+from ferryman_training.figures import Meter, Reading, perplexity
+from ferryman_training.learner import UpdateFigures
+from ferryman_training.validation import Scores
+
+_SAMPLES: Final = 3
+"""Translations that are shown at each validation, always of the same sources."""
+
+
+class Reporter:
+    """Keeps the figures, tells them to a display, and writes the log.
+
+    Args:
+        config: The run.
+        display: What a person sees.
+        log: The JSONL file, appended to; None for none.
+    """
+
+    def __init__(self, config: TrainingConfig, display: Display, log: Path | None) -> None:
+        self._run = config.run
+        self._display = display
+        self._log = log
+        self.meter = Meter(config.run.log_every)
+        self._validation_seconds = 0.0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Say that something is going on that is no update."""
+        began = time.monotonic()
+        self._display.phase(name)
+        yield
+        self._display.phase_done(name, time.monotonic() - began)
+
+    def corpus(self, *, kept: int, dropped: int, target_tokens: int) -> None:
+        """Say what there is to train on."""
+        self._display.line(
+            f"{kept:,} pairs, {target_tokens:,} target tokens an epoch"
+            + (f"; {dropped:,} pairs left out, too long" if dropped else "")
+        )
+        self._write("corpus", kept=kept, dropped=dropped, target_tokens=target_tokens)
+
+    def start(self, progress: Progress, *, parameters: int, processes: int) -> None:
+        """Say where the run begins."""
+        where = f"from step {progress.step:,}" if progress.step else "from the beginning"
+        self._display.line(
+            f"{parameters:,} parameters, {_count(processes, 'process', 'processes')}, {where}"
+        )
+        self._write("start", step=progress.step, parameters=parameters, processes=processes)
+
+    def update(self, planned: PlannedUpdate, figures: UpdateFigures, *, seconds: float) -> None:
+        """Take one update in; every `run.log_every` it goes into the log."""
+        tokens = figures.target_tokens
+        self.meter.add(tokens=tokens, loss=figures.loss, seconds=seconds)
+        reading = self._reading(planned, figures)
+        logged = planned.step % self._run.log_every == 0 or planned.step == self._run.steps
+        self._display.reading(reading, logged=logged)
+        if logged:
+            self._write(
+                "update",
+                step=reading.step,
+                epoch=planned.epoch,
+                loss=reading.loss,
+                perplexity=reading.perplexity,
+                tokens_per_second=reading.tokens_per_second,
+                learning_rate=reading.learning_rate,
+                gradient_norm=reading.gradient_norm,
+            )
+
+    def _reading(self, planned: PlannedUpdate, figures: UpdateFigures) -> Reading:
+        run, step = self._run, planned.step
+        # One that is due at this very step is still to come.
+        validations = math.ceil(run.steps / run.validate_every) - (step - 1) // run.validate_every
+        return Reading(
+            step=step,
+            steps=run.steps,
+            epoch=planned.epoch + 1,
+            epoch_share=planned.number / planned.epoch_updates,
+            loss=self.meter.loss,
+            tokens_per_second=self.meter.tokens_per_second,
+            learning_rate=figures.learning_rate,
+            gradient_norm=figures.gradient_norm,
+            seconds_left=(run.steps - step) * self.meter.seconds_per_update
+            + validations * self._validation_seconds,
+        )
+
+    def validated(self, step: int, scores: Scores, *, seconds: float) -> None:
+        """Show a validation and write it with its sample translations."""
+        self._validation_seconds = seconds
+        samples = scores.samples[:_SAMPLES]
+        self._display.scores(step, scores, samples)
+        self._write(
+            "validation",
+            step=step,
+            loss=scores.loss,
+            perplexity=perplexity(scores.loss),
+            bleu=scores.bleu,
+            chrf=scores.chrf,
+            seconds=seconds,
+            samples=[asdict(sample) for sample in samples],
+        )
+
+    def saved(self, step: int) -> None:
+        """Note a checkpoint."""
+        self._write("checkpoint", step=step)
+
+    def stopping(self) -> None:
+        """Say that the request to stop has been heard; may be called at any time."""
+        self._display.stopping()
+
+    def stopped(self, step: int, directory: Path) -> None:
+        """Say that the run was stopped and how to go on."""
+        self._display.line(
+            f"Stopped after step {step:,} of {self._run.steps:,}; all of it is saved in "
+            f"{directory}. Run the same command again to go on."
+        )
+        self._write("stop", step=step)
+
+    def finished(self, directory: Path) -> None:
+        """Say where the result is."""
+        self._display.line(f"Finished: the model is in {directory}")
+        self._write("finish")
+
+    def already_finished(self, progress: Progress, directory: Path) -> None:
+        """Say that there is nothing to do."""
+        self._display.line(
+            f"{directory} holds this run, finished at step {progress.step:,}. To go on from "
+            "there, raise run.steps; to begin anew, choose another directory."
+        )
+
+    def _write(self, event: str, **fields: Any) -> None:
+        if self._log is None:
+            return
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
+        try:
+            with self._log.open("ab+") as file:
+                # A process that was killed may have left half a line.
+                size = file.seek(0, 2)
+                if size:
+                    file.seek(size - 1)
+                    if file.read(1) != b"\n":
+                        file.write(b"\n")
+                file.write(line.encode() + b"\n")
+        except OSError as error:
+            raise CheckpointError(f"{self._log}: could not be written ({error})") from error
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
