@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
 
 import grpc
@@ -19,18 +21,64 @@ Response = TypeVar("Response")
 Response_co = TypeVar("Response_co", covariant=True)
 
 
-class _Started(Protocol[Response_co]):
+class Started(Protocol[Response_co]):
     """A gRPC call of the blocking stack that is under way."""
 
-    def result(self) -> Response_co: ...
-    def cancel(self) -> object: ...
+    def result(self) -> Response_co:
+        """Wait for the answer."""
+
+    def cancel(self) -> object:
+        """Give the call up."""
 
 
-class _StartedAsync(Protocol[Response_co]):
+class StartedAsync(Protocol[Response_co]):
     """A gRPC call of the asyncio stack that is under way."""
 
     def __await__(self) -> Generator[object, None, Response_co]: ...
-    def cancel(self) -> object: ...
+
+    def cancel(self) -> object:
+        """Give the call up."""
+
+
+StartedT = TypeVar("StartedT", bound=Started[object])
+
+
+class Starter:
+    """Starts calls where Ctrl-C cannot interrupt that.
+
+    gRPC's blocking stack does not survive a KeyboardInterrupt while it starts a call: one that it
+    has counted and handed to nobody keeps the channel from closing, for ever. Python raises it in
+    the main thread only, so the calls of that thread are started by another one.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ferryman-start")
+
+    def start(self, begin: Callable[[], StartedT]) -> StartedT:
+        """Return the call that ``begin`` starts; an interrupt cancels it, whenever it comes."""
+        if threading.current_thread() is not threading.main_thread():
+            return begin()
+        started: list[StartedT] = []
+        abandoned = threading.Event()
+
+        def run() -> StartedT:
+            call = begin()
+            started.append(call)
+            if abandoned.is_set():
+                call.cancel()
+            return call
+
+        try:
+            return self._thread.submit(run).result()
+        except KeyboardInterrupt:
+            abandoned.set()
+            for call in started:
+                call.cancel()
+            raise
+
+    def close(self) -> None:
+        """Start no more calls; return when none is being started."""
+        self._thread.shutdown()
 
 
 class Call(Generic[Response]):
@@ -43,7 +91,7 @@ class Call(Generic[Response]):
     """
 
     def __init__(
-        self, start: Callable[[float], _Started[Response]], attempts: Attempts, address: str
+        self, start: Callable[[float], Started[Response]], attempts: Attempts, address: str
     ) -> None:
         self._start = start
         self._attempts = attempts
@@ -79,7 +127,7 @@ class AsyncCall(Generic[Response]):
     """As `Call`, on the running event loop."""
 
     def __init__(
-        self, start: Callable[[float], _StartedAsync[Response]], attempts: Attempts, address: str
+        self, start: Callable[[float], StartedAsync[Response]], attempts: Attempts, address: str
     ) -> None:
         self._start = start
         self._attempts = attempts

@@ -10,7 +10,7 @@ from typing import Self, TypeVar, overload
 
 import grpc
 
-from ferryman.calls import Call
+from ferryman.calls import Call, Starter
 from ferryman.channel import DEFAULT_ADDRESS, options_of
 from ferryman.chunking import Chunk, ChunkSize
 from ferryman.description import LanguagePair, Limits, Model, ServerInfo
@@ -60,6 +60,7 @@ class Client:
         target = self._session.target
         self._channel = grpc.insecure_channel(target, options_of(target))
         self._stub = TranslationServiceStub(self._channel)
+        self._starter = Starter()
 
     @overload
     def translate(  # type: ignore[overload-overlap]  # a str is one text, not its characters
@@ -206,6 +207,7 @@ class Client:
     def close(self) -> None:
         """Close the connection; calls that other threads wait for are cancelled."""
         self._session.close()
+        self._starter.close()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -272,9 +274,7 @@ class Client:
         request: Request,
         deadline: Deadline,
     ) -> Call[Response]:
-        attempts = self._session.attempts(deadline)
-        return Call(
-            lambda seconds: method.future(request, timeout=seconds),
-            attempts,
-            self._session.target,
-        )
+        def start(seconds: float) -> grpc.Future[Response]:
+            return self._starter.start(lambda: method.future(request, timeout=seconds))
+
+        return Call(start, self._session.attempts(deadline), self._session.target)
