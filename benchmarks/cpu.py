@@ -169,8 +169,8 @@ def _table(measured: Sequence[Measurement], caption: str) -> Table:
         title="One thread each. Ratio: time / ferryman's of the same round; min / median / max",
         caption=caption,
     )
-    table.add_column("workload")
-    table.add_column("system")
+    table.add_column("workload", no_wrap=True)
+    table.add_column("system", no_wrap=True)
     for heading in ("sentences", "batch", "wall s", "CPU s", "CPU ms/sentence", "identical"):
         table.add_column(heading, justify="right")
     for heading in ("wall ratio", "CPU ratio"):
