@@ -7,7 +7,6 @@ Dimension key:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +15,6 @@ import onnxruntime
 from ferryman_bundle import StateTensor
 from ferryman_server.engine.search import Floats, Ints
 from ferryman_server.engine.state import DecodeState
-
-_CANDIDATE_STEP: Final = 16
-"""The step is asked for a multiple of so many candidates, on memory aligned to as many floats.
-
-ONNX Runtime computes a logarithm by vectors, and the last few of an array, and the first few of one
-that is not aligned, by another routine that may differ in the last bit. A row's place must not
-decide which. Asking for 16 instead of 1 costs nothing that could be measured.
-"""
 
 
 class OnnxDecoder:
@@ -56,11 +47,11 @@ class OnnxDecoder:
         self._bindings: dict[int, onnxruntime.IOBinding] = {}
         self._revision = self.state.revision
         # One more than the width is the most that a search asks for.
-        offered = min(-(-(width + 1) // _CANDIDATE_STEP) * _CANDIDATE_STEP, vocabulary_size)
+        offered = min(width + 1, vocabulary_size)
         self.input_ids: Ints = np.zeros((max_sources, width), np.int64)
         self._total_length: npt.NDArray[np.int32] = np.zeros(1, np.int32)
         self._candidates: Ints = np.array([offered], np.int64)
-        self._log_probs: Floats = _aligned_zeros((max_sources, width, offered))
+        self._log_probs: Floats = np.zeros((max_sources, width, offered), np.float32)
         self._ids: Ints = np.zeros((max_sources, width, offered), np.int64)
 
     def step(self, candidates: int) -> tuple[Floats, Ints]:
@@ -104,12 +95,3 @@ class OnnxDecoder:
         for name, array in outputs.items():
             binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         return binding
-
-
-def _aligned_zeros(shape: tuple[int, ...]) -> Floats:
-    """Return zeros whose first element lies at a multiple of `_CANDIDATE_STEP` floats."""
-    size = int(np.prod(shape))
-    buffer = np.zeros(size + _CANDIDATE_STEP, np.float32)
-    misplaced = buffer.ctypes.data // buffer.itemsize % _CANDIDATE_STEP
-    first = -misplaced % _CANDIDATE_STEP
-    return buffer[first : first + size].reshape(shape)
