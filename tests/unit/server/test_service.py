@@ -263,4 +263,6 @@ async def test_mutated_messages_are_answered_or_are_the_callers_fault(serving, s
                 seen.add(error.code())
     assert seen <= declared
     assert {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT} <= seen
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    # Not what gRPC logs of its poller where, as in these tests, a process has had several loops.
+    ours = [record for record in caplog.records if record.name.startswith("ferryman")]
+    assert not [record for record in ours if record.levelno >= logging.ERROR]
