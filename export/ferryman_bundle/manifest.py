@@ -66,8 +66,16 @@ class Generation(Section):
     beam_size: Positive
     length_penalty: float
     max_length_ratio: float
-    """A translation has at most ratio x source tokens + offset tokens."""
+    """See `length_limit`."""
     max_length_offset: Count
+
+    def length_limit(self, source_tokens: int) -> int:
+        """Return how many tokens a translation may have, its end counted if it comes; at least 1.
+
+        Args:
+            source_tokens: Length of the source, its end not counted.
+        """
+        return max(1, int(self.max_length_ratio * source_tokens) + self.max_length_offset)
 
 
 class GraphEntry(Section):

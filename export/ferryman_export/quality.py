@@ -59,7 +59,7 @@ def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:
     """Return the job of translating one text."""
     generation, limits = bundle.manifest.generation, bundle.manifest.limits
     source = bundle.tokenizer.encode(text)[: limits.max_source_tokens]
-    limit = int(generation.max_length_ratio * len(source)) + generation.max_length_offset
+    limit = generation.length_limit(len(source))
     return Job(
         source=tuple(source),
         search=Search(

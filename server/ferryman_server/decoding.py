@@ -18,8 +18,9 @@ class AppliedOptions:
     num_hypotheses: int
     length_penalty: float
     min_tokens: int
-    """Without the end of the sentence, as `max_tokens`."""
+    """Without the end of the sentence."""
     max_tokens: int
+    """The end of the sentence counted, if it comes within them."""
     max_length_ratio: float
     max_length_offset: int
 
@@ -38,8 +39,8 @@ class AppliedOptions:
             beam_size=self.beam_size,
             num_hypotheses=self.num_hypotheses,
             length_penalty=self.length_penalty,
-            min_tokens=min(self.min_tokens, most),
-            max_tokens=most + 1,  # the engine counts the end of the sentence
+            min_tokens=min(self.min_tokens, most - 1),
+            max_tokens=most,
         )
 
 

@@ -31,8 +31,7 @@ def verify_golden_sentences(runtime: Runtime, manifest: Manifest) -> None:
     lane = Lane(runtime, width=1, max_sources=len(manifest.golden))
     expected = {}
     for golden in manifest.golden:
-        ratio = int(generation.max_length_ratio * len(golden.source_ids))
-        search = Search(max_tokens=max(1, ratio + generation.max_length_offset))
+        search = Search(max_tokens=generation.length_limit(len(golden.source_ids)))
         expected[Ticket(Job(source=golden.source_ids, search=search), time.monotonic())] = golden
     lane.admit(list(expected))
     while lane.tickets:

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from ferryman_bundle import BundleError, Manifest
-from ferryman_bundle.manifest import parse_manifest
+from ferryman_bundle.manifest import Generation, parse_manifest
 
 
 def test_a_manifest_survives_being_written(manifest):
@@ -29,6 +29,12 @@ def test_what_is_written_is_strict_json(manifest):
 def test_a_manifest_cannot_be_changed(manifest):
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         manifest.name = "other"
+
+
+def test_a_translation_may_grow_with_its_source_and_have_one_token_at_least():
+    grows = Generation(beam_size=1, length_penalty=1.0, max_length_ratio=1.5, max_length_offset=4)
+    assert [grows.length_limit(n) for n in (0, 1, 3)] == [4, 5, 8]
+    assert grows.model_copy(update={"max_length_offset": 0}).length_limit(0) == 1
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ async def test_the_search_is_the_models_own_unless_the_request_says_otherwise(tr
         request("ten tokens", decoding=DecodingOptions(beam_size=1, max_length_ratio=0.5))
     )
     own, other = (job.search for job in engine.jobs)
-    assert (own.beam_size, own.length_penalty, own.max_tokens) == (3, 0.7, 10 * 2 + 10 + 1)
-    assert (other.beam_size, other.length_penalty, other.max_tokens) == (1, 0.7, 5 + 10 + 1)
+    assert (own.beam_size, own.length_penalty, own.max_tokens) == (3, 0.7, 10 * 2 + 10)
+    assert (other.beam_size, other.length_penalty, other.max_tokens) == (1, 0.7, 5 + 10)
 
 
 async def test_scores_of_a_text_are_those_of_all_its_sentences(translator):
