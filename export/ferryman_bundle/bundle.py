@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ class Bundle:
     tokenizer: Tokenizer
     contents: Mapping[str, bytes]
     """The files, by name."""
+    digest: str = ""
+    """SHA-256 of the manifest file in hexadecimal; empty where there is no such file yet. The
+    manifest holds the digests of all other files, so this one stands for the whole bundle."""
 
     @classmethod
     def load(cls, directory: Path) -> Bundle:
@@ -35,12 +39,14 @@ class Bundle:
         """
         try:
             with opened_directory(directory) as descriptor:
-                manifest = parse_manifest(read_manifest_file(descriptor))
+                document = read_manifest_file(descriptor)
+                manifest = parse_manifest(document)
                 contents = read_files(descriptor, manifest.files)
             tokenizer = _tokenizer(contents[TOKENIZER], manifest)
         except BundleError as error:
             raise BundleError(f"{directory}: {error}") from error
-        return cls(manifest, tokenizer, MappingProxyType(contents))
+        digest = hashlib.sha256(document).hexdigest()
+        return cls(manifest, tokenizer, MappingProxyType(contents), digest)
 
     def graph(self, name: str) -> bytes:
         """Return an ONNX graph, whose `initializers` are to be supplied from `tensors`.

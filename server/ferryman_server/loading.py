@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from ferryman_bundle import Bundle, BundleError
-from ferryman_bundle.manifest import MANIFEST, Manifest
+from ferryman_bundle.manifest import Manifest
 from ferryman_server import runtime
 from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig
@@ -18,21 +17,16 @@ from ferryman_server.engine import Engine
 from ferryman_server.start_errors import BundleUnusableError, ConfigError, DeviceError
 
 
-def load_bundle(directory: Path) -> tuple[Bundle, str]:
+def load_bundle(directory: Path) -> Bundle:
     """Read and verify a bundle.
-
-    Returns:
-        The bundle, and the SHA-256 of its manifest in hexadecimal.
 
     Raises:
         BundleUnusableError: With the reason in one line.
     """
     try:
-        bundle = Bundle.load(directory)
-        digest = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
+        return Bundle.load(directory)
     except (BundleError, OSError) as error:
         raise BundleUnusableError(str(error)) from error
-    return bundle, digest
 
 
 @contextmanager
@@ -87,9 +81,11 @@ def _check_rows(manifest: Manifest, config: ServerConfig) -> None:
         )
 
 
-def model_of(bundle: Bundle, digest: str, engine: Engine) -> Model:
+def model_of(bundle: Bundle, engine: Engine) -> Model:
     """Return the model that a bundle and its engine are together."""
-    return Model(manifest=bundle.manifest, digest=digest, tokenizer=bundle.tokenizer, engine=engine)
+    return Model(
+        manifest=bundle.manifest, digest=bundle.digest, tokenizer=bundle.tokenizer, engine=engine
+    )
 
 
 def device_of(config: ServerConfig) -> Device:

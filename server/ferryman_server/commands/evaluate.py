@@ -60,7 +60,7 @@ def evaluate(
     from ferryman_server.request import DecodingOptions
 
     pairs = read_pairs(test)
-    loaded, _ = load_bundle(find_bundle(bundle))
+    loaded = load_bundle(find_bundle(bundle))
     options = apply_options(
         DecodingOptions(beam_size=beam, length_penalty=length_penalty), loaded.manifest
     )

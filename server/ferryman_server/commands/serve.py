@@ -101,9 +101,9 @@ def run(config: ServerConfig) -> int:
     # The first process of a container ignores signals that it does not ask for, so without this
     # a stop while the model loads would be lost.
     signal.signal(signal.SIGTERM, _leave)
-    bundle, digest = load_bundle(find_bundle(config.bundle))
+    bundle = load_bundle(find_bundle(config.bundle))
     with running_engine(bundle, config) as engine:
-        return asyncio.run(_serve(model_of(bundle, digest, engine), engine, config))
+        return asyncio.run(_serve(model_of(bundle, engine), engine, config))
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -121,6 +122,11 @@ def test_harm_to_any_file_is_refused_in_one_line_that_names_it(directory, name, 
 
 def _must_not_parse(content):
     raise AssertionError("a parser saw bytes of a bundle that is not whole")
+
+
+def test_the_digest_of_a_bundle_is_that_of_its_manifest(pristine):
+    document = (pristine / "manifest.json").read_bytes()
+    assert Bundle.load(pristine).digest == hashlib.sha256(document).hexdigest()
 
 
 def test_every_single_bit_of_the_weights_counts(directory):
