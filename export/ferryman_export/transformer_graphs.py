@@ -12,7 +12,6 @@ its parameters, and lay the computation out for ONNX Runtime on a CPU:
 Dimension key:
     B: sources    S: source tokens, a multiple of 8    W: hypotheses per source    R: B x W
     D: width    H: heads    K: width of a head    L: decoder layers    C: capacity
-    V: vocabulary    k: candidates
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from torch import Tensor, nn
 
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_export.interface import Port
-from ferryman_export.operators import group_query_attention, top_k
-from ferryman_training.decoding import NEVER_GENERATED
+from ferryman_export.operators import group_query_attention
+from ferryman_export.tail import Tail
 from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import DecoderLayer, EncoderLayer, Transformer, sinusoids
 
@@ -139,47 +138,47 @@ class EncoderGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """Extends every hypothesis by its likeliest next tokens."""
+    """Extends every hypothesis by one token.
 
-    never_generated: Tensor
-    """Added to logits for ranking: minus infinity where a token must not come, else 0, (V,)."""
+    Args:
+        model: The trained model.
+        tail: What becomes of the logits.
+    """
 
-    def __init__(self, model: Transformer) -> None:
+    def __init__(self, model: Transformer, tail: Tail) -> None:
         super().__init__()
         self.config = model.config
         self.embedding = model.embedding
         self.decoder = model.decoder
         self.decoder_norm = model.decoder_norm
-        penalty = torch.zeros(model.embedding.num_embeddings)
-        penalty[list(NEVER_GENERATED)] = float("-inf")
-        self.register_buffer("never_generated", penalty)
+        self.tail = tail
 
     def inputs(self) -> list[Port]:
-        """The newest token of every hypothesis, how far each has come, k, and the state."""
+        """The newest token of every hypothesis, how far each has come, the tail's, the state."""
         return [
             Port("input_ids", torch.int64, ("sources", "width")),
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
-            Port("candidates", torch.int64, (1,)),
+            *self.tail.inputs(),
             *state_ports(self.config, StateKind.MEMORY),
             *state_ports(self.config, StateKind.CACHE),
         ]
 
     def outputs(self) -> list[Port]:
-        """The candidates, best first, and the caches with one position more."""
-        shape = ("hypotheses", "candidates")
+        """What the tail returns, and the caches with one position more."""
         caches = [t for t in state_tensors(self.config) if t.kind is StateKind.CACHE]
         return [
-            Port("candidate_log_probs", torch.float32, shape),
-            Port("candidate_ids", torch.int64, shape),
+            *self.tail.outputs(),
             *(Port(str(t.output), torch.float32, t.shape) for t in caches),
         ]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
-        """Arrange one value per input the way `forward` takes them: memory and cache as lists."""
-        first_memory, first_cache = 4, 4 + 2 * self.config.decoder_layers + 1
+        """Arrange one value per input the way `forward` takes them: most of them as lists."""
+        first_memory = 3 + len(self.tail.inputs())
+        first_cache = first_memory + 2 * self.config.decoder_layers + 1
         return (
-            *values[:first_memory],
+            *values[:3],
+            list(values[3:first_memory]),
             list(values[first_memory:first_cache]),
             list(values[first_cache:]),
         )
@@ -189,7 +188,7 @@ class StepGraph(nn.Module):
         input_ids: Tensor,
         past_lengths: Tensor,
         total_length: Tensor,
-        candidates: Tensor,
+        asked: list[Tensor],
         memory: list[Tensor],
         cache: list[Tensor],
     ) -> tuple[Tensor, ...]:
@@ -213,21 +212,10 @@ class StepGraph(nn.Module):
             x = _feed_forward(layer, x + layer.cross.output(attended))
         logits = nn.functional.linear(self.decoder_norm(x), self.embedding.weight)
         return (
-            *self._candidates(logits, candidates),
+            *self.tail(logits, asked),
             *(keys for keys, _ in present),
             *(values for _, values in present),
         )
-
-    def _candidates(self, logits: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and ids of the k likeliest tokens that may come, (R, k).
-
-        The probabilities are those of the model, with the tokens that may not come in the sum.
-        Taking the logarithm of the k chosen probabilities instead looks cheaper and is not, and it
-        is not the same in any company: ONNX Runtime computes the last few elements of an array by
-        another routine, so that a row's place decides its last bit.
-        """
-        _, ids = top_k(logits + self.never_generated, candidates)
-        return torch.log_softmax(logits, dim=-1).gather(1, ids), ids
 
 
 def _by_head(x: Tensor, shape: Sequence[int], config: TransformerConfig) -> Tensor:
