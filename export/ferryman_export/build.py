@@ -22,15 +22,13 @@ from ferryman_bundle.weights import pack_weights
 from ferryman_bundle.writer import describe_files, require_absent, write_bundle
 from ferryman_export.card import render_card
 from ferryman_export.description import Description, describe
-from ferryman_export.errors import ExportError
+from ferryman_export.graphs import model_graphs
 from ferryman_export.lowering import lower
 from ferryman_export.phases import Phases
 from ferryman_export.proof import Evidence, prove
 from ferryman_export.quality import measure_quality
 from ferryman_export.rounding import round_weights
-from ferryman_export.transformer_graphs import EncoderGraph, StepGraph, state_tensors
 from ferryman_training.checkpoint import Checkpoint
-from ferryman_training.transformer import Transformer
 
 
 def build_bundle(
@@ -60,19 +58,16 @@ def build_bundle(
     """
     require_absent(directory)
     with phases.phase("Rounding weights") as found:
-        trained = checkpoint.model()
-        if not isinstance(trained, Transformer):
-            raise ExportError(f"models of the family {trained.config.family} have no graphs yet")
-        model = round_weights(trained, storage)
+        model = round_weights(checkpoint.model(), storage)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         found.append(f"{parameters:,} parameters, {storage.value}")
     with phases.phase("Tracing graphs") as found:
-        lowered = lower({"encoder": EncoderGraph(model), "step": StepGraph(model)})
+        graphs = model_graphs(model)
+        lowered = lower(graphs.graphs)
         found += [f"{name} {len(g.file) / 1e3:.0f} kB" for name, g in lowered.graphs.items()]
-    state = tuple(state_tensors(model.config))
-    proof = prove(model, checkpoint, lowered, state, evidence=evidence, phases=phases)
+    proof = prove(model, checkpoint, lowered, graphs.state, evidence=evidence, phases=phases)
     weights, entries = pack_weights(lowered.tensors, storage)
-    graphs = {
+    entered = {
         name: GraphEntry(
             file=f"{name}.onnx",
             initializers={weight: Initializer(tensor=weight) for weight in graph.weights},
@@ -84,7 +79,7 @@ def build_bundle(
         TOKENIZER: checkpoint.tokenizer.model,
         LICENCE: description.licence_text.encode(),
         CARD: b"",
-        **{graphs[name].file: graph.file for name, graph in lowered.graphs.items()},
+        **{entered[name].file: graph.file for name, graph in lowered.graphs.items()},
     }
     manifest = Manifest(
         format=FORMAT,
@@ -93,7 +88,11 @@ def build_bundle(
         parameters=parameters,
         variants={
             "fp32": Variant(
-                provider="cpu", graphs=graphs, state=state, parity=proof.parity, quality=None
+                provider="cpu",
+                graphs=entered,
+                state=graphs.state,
+                parity=proof.parity,
+                quality=None,
             )
         },
         weights=entries,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,11 +82,12 @@ def separate_weights(models: Mapping[str, onnx.ModelProto]) -> LoweredGraphs:
     names: dict[tuple[tuple[int, ...], bytes], str] = {}
     lowered: dict[str, LoweredGraph] = {}
     for graph, model in models.items():
+        _flatten_initializers(model.graph)
         renamed: dict[str, str] = {}
         for initializer in model.graph.initializer:
-            array = numpy_helper.to_array(initializer)
-            if array.dtype != np.float32 or array.nbytes < _INLINE_BYTES:
+            if not _is_weight(initializer):
                 continue
+            array = numpy_helper.to_array(initializer)
             content = (array.shape, hashlib.sha256(array.tobytes()).digest())
             if content not in names:
                 taken = initializer.name in tensors
@@ -123,6 +125,12 @@ def _trace(graph: Graph) -> onnx.ModelProto:
     return model
 
 
+def _is_weight(initializer: onnx.TensorProto) -> bool:
+    """Return whether an initializer leaves the graph."""
+    size = math.prod(initializer.dims) * np.dtype(np.float32).itemsize
+    return initializer.data_type == onnx.TensorProto.FLOAT and size >= _INLINE_BYTES
+
+
 def _strip(model: onnx.ModelProto) -> None:
     """Remove what differs from machine to machine: source paths, traces, inferred symbols."""
     for item in (model, model.graph, *model.graph.node, *model.graph.initializer):
@@ -141,8 +149,35 @@ def _rename(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
     kept = list(initializers.values())
     del graph.initializer[:]
     graph.initializer.extend(kept)
+    _rename_inputs(graph, renamed)
+
+
+def _rename_inputs(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
+    """Give what nodes read other names, in the bodies of loops as well."""
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _rename_inputs(attribute.g, renamed)
+
+
+def _flatten_initializers(graph: onnx.GraphProto) -> None:
+    """Make matrices of the weights that have more axes, and shape them in the graph.
+
+    Only matrices are stored as bytes. ONNX Runtime folds the nodes away when it makes a session.
+    """
+    nodes = []
+    for initializer in graph.initializer:
+        if len(initializer.dims) <= 2 or not _is_weight(initializer):
+            continue
+        whole, matrix = initializer.name, f"{initializer.name}.matrix"
+        shape = numpy_helper.from_array(np.array(initializer.dims, np.int64), f"{whole}.shape")
+        graph.initializer.append(shape)
+        initializer.name = matrix
+        initializer.dims[:] = [math.prod(initializer.dims[:-1]), initializer.dims[-1]]
+        nodes.append(onnx.helper.make_node("Reshape", [matrix, shape.name], [whole]))
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
 
 
 def _make_external(initializer: onnx.TensorProto) -> None:

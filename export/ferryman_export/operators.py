@@ -6,6 +6,7 @@ run there.
 
 Dimension key:
     R: hypotheses    H: heads    K: width of a head    D: H x K    C: capacity    V: vocabulary
+    B: sources    S: source tokens    N: directions    G: gates    U: units of a recurrent layer
 """
 
 from __future__ import annotations
@@ -51,6 +52,47 @@ def group_query_attention(
         version=1,
     )
     return attended, keys, values
+
+
+def recurrence(
+    operator: str,
+    x: Tensor,
+    weights: tuple[Tensor, Tensor, Tensor],
+    lengths: Tensor,
+) -> tuple[Tensor, ...]:
+    """A recurrent layer over whole sources; each ends where its own length says.
+
+    ONNX ``LSTM`` and ``GRU`` with ``sequence_lens``: what comes after a source's end is zeros, its
+    last state is that of its last token, and the way back begins at that token, as with packed
+    sequences in torch.
+
+    Args:
+        operator: ``LSTM`` or ``GRU``, whose reset gate comes after the matrix, as in torch.
+        x: (S, B, D).
+        weights: For the input (N, G x U, D), for the state (N, G x U, U), and both biases
+            (N, 2 x G x U), with the gates in ONNX's order.
+        lengths: Tokens of each source, int32 (B,).
+
+    Returns:
+        Outputs (S, N, B, U) and the last states, (N, B, U) each: hidden, and cell of an LSTM.
+    """
+    _require_export(operator)
+    length, batch, _ = x.shape
+    directions, _, units = weights[1].shape
+    last = [directions, batch, units]
+    states = 2 if operator == "LSTM" else 1
+    outputs = torch.onnx.ops.symbolic_multi_out(
+        operator,
+        (x, *weights, lengths),
+        {
+            "hidden_size": units,
+            "direction": "bidirectional" if directions == 2 else "forward",
+            **({"linear_before_reset": 1} if operator == "GRU" else {}),
+        },
+        dtypes=(x.dtype,) * (1 + states),
+        shapes=([length, directions, batch, units], *[last] * states),
+    )
+    return tuple(outputs)
 
 
 def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:

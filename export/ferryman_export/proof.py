@@ -19,7 +19,7 @@ from ferryman_training.batching import tokenize
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import Seq2Seq
 
 REQUIRED_AGREEMENT: Final = 0.999
 """Share of teacher-forced steps at which fp32 graphs must have the model's likeliest token."""
@@ -49,7 +49,7 @@ class Proof:
 
 
 def prove(
-    model: Transformer,
+    model: Seq2Seq,
     checkpoint: Checkpoint,
     lowered: LoweredGraphs,
     state: Sequence[StateTensor],

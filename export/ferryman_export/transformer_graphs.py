@@ -12,7 +12,6 @@ its parameters, and lay the computation out for ONNX Runtime on a CPU:
 Dimension key:
     B: sources    S: source tokens, a multiple of 8    W: hypotheses per source    R: B x W
     D: width    H: heads    K: width of a head    L: decoder layers    C: capacity
-    V: vocabulary    k: candidates
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ from torch import Tensor, nn
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_export.interface import Port
 from ferryman_export.projection import Projection, Projections
-from ferryman_export.tail import CandidateTail
+from ferryman_export.tail import Tail
 from ferryman_export.transformer_blocks import DecoderBlock, EncoderBlock, Past, split_heads
-from ferryman_training.decoding import NEVER_GENERATED
 from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import EncoderLayer, Transformer, sinusoids
 
@@ -140,14 +138,15 @@ class EncoderGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """Extends every hypothesis by its likeliest next tokens.
+    """Extends every hypothesis by one token.
 
     Args:
         model: The trained model, with the values that the bundle stores.
         projections: How to compute the linear layers.
+        tail: What becomes of the logits.
     """
 
-    def __init__(self, model: Transformer, projections: Projections) -> None:
+    def __init__(self, model: Transformer, projections: Projections, tail: Tail) -> None:
         super().__init__()
         self.config = model.config
         self.embedding = projections.embedding(model.embedding.weight)
@@ -157,34 +156,34 @@ class StepGraph(nn.Module):
         )
         self.norm = model.decoder_norm
         self.output = projections.linear("output", model.output_weight, model.output_bias)
-        self.tail = CandidateTail(model.embedding.num_embeddings, NEVER_GENERATED)
+        self.tail = tail
 
     def inputs(self) -> list[Port]:
-        """The newest token of every hypothesis, how far each has come, k, and the state."""
+        """The newest token of every hypothesis, how far each has come, the tail's, the state."""
         return [
             Port("input_ids", torch.int64, ("sources", "width")),
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
-            Port("candidates", torch.int64, (1,)),
+            *self.tail.inputs(),
             *state_ports(self.config, StateKind.MEMORY),
             *state_ports(self.config, StateKind.CACHE),
         ]
 
     def outputs(self) -> list[Port]:
-        """The candidates, best first, and the caches with one position more."""
-        shape = ("hypotheses", "candidates")
+        """What the tail returns, and the caches with one position more."""
         caches = [t for t in state_tensors(self.config) if t.kind is StateKind.CACHE]
         return [
-            Port("candidate_log_probs", torch.float32, shape),
-            Port("candidate_ids", torch.int64, shape),
+            *self.tail.outputs(),
             *(Port(str(t.output), torch.float32, t.shape) for t in caches),
         ]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
-        """Arrange one value per input the way `forward` takes them: memory and cache as lists."""
-        first_memory, first_cache = 4, 4 + 2 * self.config.decoder_layers + 1
+        """Arrange one value per input the way `forward` takes them: most of them as lists."""
+        first_memory = 3 + len(self.tail.inputs())
+        first_cache = first_memory + 2 * self.config.decoder_layers + 1
         return (
-            *values[:first_memory],
+            *values[:3],
+            list(values[3:first_memory]),
             list(values[first_memory:first_cache]),
             list(values[first_cache:]),
         )
@@ -194,7 +193,7 @@ class StepGraph(nn.Module):
         input_ids: Tensor,
         past_lengths: Tensor,
         total_length: Tensor,
-        candidates: Tensor,
+        asked: list[Tensor],
         memory: list[Tensor],
         cache: list[Tensor],
     ) -> tuple[Tensor, ...]:
@@ -214,7 +213,7 @@ class StepGraph(nn.Module):
             )
             present.append(grown)
         return (
-            *self.tail(self.output(self.norm(x)), candidates),
+            *self.tail(self.output(self.norm(x)), asked),
             *(keys for keys, _ in present),
             *(values for _, values in present),
         )

@@ -98,7 +98,7 @@ def lowered(bundle):
     return LoweredGraphs(
         {
             name: LoweredGraph(bundle.graph(name), bundle.initializers(name))
-            for name in ("encoder", "step")
+            for name in bundle.manifest.variants["fp32"].graphs
         },
         bundle.tensors(),
     )

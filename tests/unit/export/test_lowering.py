@@ -91,3 +91,38 @@ def test_small_and_whole_numbered_initializers_stay():
 def test_a_graph_file_holds_none_of_its_weights():
     lowered = separate_weights({"one": model(a=A, b=B)})
     assert len(lowered.graphs["one"].file) < 1000
+
+
+def test_a_weight_of_three_axes_is_stored_as_a_matrix_and_shaped_in_the_graph():
+    stacked = np.stack([A, B])
+    lowered = separate_weights({"one": model(a=stacked)})
+    assert lowered.graphs["one"].weights == ("a.matrix",)
+    np.testing.assert_array_equal(lowered.tensors["a.matrix"], np.concatenate([A, B]))
+    reshape, addition = onnx.load_model_from_string(lowered.graphs["one"].file).graph.node
+    assert reshape.op_type == "Reshape"
+    assert reshape.output[0] == addition.input[1]
+
+
+def test_what_the_body_of_a_loop_reads_is_renamed_too():
+    inner = helper.make_graph(
+        [helper.make_node("Add", ["h", "w"], ["next"]), helper.make_node("Identity", ["x"], ["y"])],
+        "body",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [16, 16]) for name in ("h", "x")],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [16, 16]) for n in ("next", "y")],
+    )
+    scan = helper.make_node("Scan", ["start", "xs"], ["end", "ys"], num_scan_inputs=1, body=inner)
+    graph = helper.make_graph(
+        [scan],
+        "loop",
+        [
+            helper.make_tensor_value_info("start", TensorProto.FLOAT, [16, 16]),
+            helper.make_tensor_value_info("xs", TensorProto.FLOAT, [3, 16, 16]),
+        ],
+        [helper.make_tensor_value_info("end", TensorProto.FLOAT, [16, 16])],
+        [numpy_helper.from_array(B, "w")],
+    )
+    lowered = separate_weights({"one": model(w=A), "two": helper.make_model(graph)})
+    body = onnx.load_model_from_string(lowered.graphs["two"].file).graph.node[0].attribute
+    bodies = [attribute.g for attribute in body if attribute.name == "body"]
+    assert bodies[0].node[0].input[1] == "two.w"
+    assert lowered.graphs["two"].weights == ("two.w",)
