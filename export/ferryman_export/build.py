@@ -27,7 +27,12 @@ from ferryman_export.phases import Phases
 from ferryman_export.proof import Evidence, prove
 from ferryman_export.quality import measure_quality
 from ferryman_export.rounding import round_weights
-from ferryman_export.transformer_graphs import EncoderGraph, StepGraph, state_tensors
+from ferryman_export.transformer_graphs import (
+    EncoderGraph,
+    StepGraph,
+    require_graphs,
+    state_tensors,
+)
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.transformer import Transformer
 
@@ -62,6 +67,7 @@ def build_bundle(
         trained = checkpoint.model()
         if not isinstance(trained, Transformer):
             raise ExportError(f"models of the family {trained.config.family} have no graphs yet")
+        require_graphs(trained.config)
         model = round_weights(trained, storage)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         found.append(f"{parameters:,} parameters, {storage.value}")
