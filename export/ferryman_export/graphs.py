@@ -44,7 +44,8 @@ def model_graphs(model: Seq2Seq, projections: Projections) -> ModelGraphs:
         case Transformer():
             steps = {name: StepGraph(model, projections, tail) for name, tail in tails.items()}
             return ModelGraphs(
-                {"encoder": EncoderGraph(model, projections), **steps}, tuple(state_tensors(model.config))
+                {"encoder": EncoderGraph(model, projections), **steps},
+                tuple(state_tensors(model.config)),
             )
         case _:
             raise ExportError(f"models of the family {model.config.family} have no graphs yet")

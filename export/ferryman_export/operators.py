@@ -11,6 +11,8 @@ Dimension key:
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -118,7 +120,7 @@ def smallest_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
 
 def _top_k(scores: Tensor, k: Tensor, *, largest: int) -> tuple[Tensor, Tensor]:
     _require_export("TopK")
-    shape = [scores.shape[0], k.item()]
+    shape = cast("list[int]", [scores.shape[0], k.item()])
     values, places = torch.onnx.ops.symbolic_multi_out(
         "TopK",
         (scores, k),

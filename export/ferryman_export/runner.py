@@ -20,7 +20,7 @@ import onnxruntime
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.tokenizer import EOS, PAD
-from ferryman_export.lowering import LoweredGraph, LoweredGraphs
+from ferryman_export.lowered import LoweredGraph, LoweredVariant
 
 Ints = npt.NDArray[np.int64]
 State = Mapping[str, Floats]
@@ -39,12 +39,12 @@ def pad_sources(sources: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
 class GraphRunner:
     """Sessions of the graphs of one variant, on one thread of the CPU."""
 
-    def __init__(self, lowered: LoweredGraphs, state: Sequence[StateTensor]) -> None:
-        self._state = state
+    def __init__(self, lowered: LoweredVariant) -> None:
+        self._state = lowered.state
         # The sessions read from these arrays without owning them.
         self._values = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
-            for name, tensor in lowered.tensors.items()
+            for name, tensor in lowered.values.items()
         }
         self._encoder = self._session(lowered.graphs["encoder"])
         self._step = self._session(lowered.graphs["step"])
@@ -58,7 +58,7 @@ class GraphRunner:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_external_initializers(
-            list(graph.weights), [self._values[name] for name in graph.weights]
+            list(graph.initializers), [self._values[name] for name in graph.initializers]
         )
         return onnxruntime.InferenceSession(graph.file, options, providers=["CPUExecutionProvider"])
 

@@ -52,9 +52,9 @@ class CandidateTail(Tail):
     """The k likeliest tokens of every row that may come, with their exact log-probabilities.
 
     A partial sort of V logits takes as long as the product that they come from, so the search is
-    done in two stages: the maximum of every block of the vocabulary, then a sort of the k + 1 blocks
-    with the greatest. The k likeliest tokens are in there: the tokens that may not come are all in
-    one block, so at most one of those maxima is none to go by.
+    done in two stages: the maximum of every block of the vocabulary, then a sort of the k + 1
+    blocks with the greatest. The k likeliest tokens are in there: the tokens that may not come are
+    all in one block, so at most one of those maxima is none to go by.
 
     Args:
         vocabulary_size: V.

@@ -26,9 +26,16 @@ from ferryman_bundle import StateKind, StateTensor
 from ferryman_export.interface import Port
 from ferryman_export.projection import Projection, Projections
 from ferryman_export.tail import Tail
-from ferryman_export.transformer_blocks import DecoderBlock, EncoderBlock, Past, split_heads
+from ferryman_export.transformer_blocks import (
+    DecoderBlock,
+    EncoderBlock,
+    Past,
+    SourceMemory,
+    split_heads,
+)
 from ferryman_training.model_config import TransformerConfig
-from ferryman_training.transformer import EncoderLayer, Transformer, sinusoids
+from ferryman_training.transformer import Transformer
+from ferryman_training.transformer_layers import EncoderLayer
 
 T = TypeVar("T")
 
@@ -98,7 +105,8 @@ class EncoderGraph(nn.Module):
     def __init__(self, model: Transformer, projections: Projections) -> None:
         super().__init__()
         self.config = model.config
-        self.embedding = projections.embedding(model.embedding.weight)
+        self.embedding = projections.embedding(model.source_embedding.weight)
+        self.positions = model.encoder_positions
         self.layers = nn.ModuleList(
             EncoderBlock(layer, projections, f"encoder.{i}")
             for i, layer in enumerate(cast("Iterable[EncoderLayer]", model.encoder))
@@ -126,10 +134,11 @@ class EncoderGraph(nn.Module):
         batch, length = input_ids.shape
         width, layers = self.config.width, self.config.decoder_layers
         bias = torch.where(attention_mask == 0, float("-inf"), 0.0)[:, None, None, :]
-        positions = sinusoids(torch.arange(length), width)
-        x = (self.embedding(input_ids) * width**0.5 + positions).reshape(batch * length, width)
+        positions = torch.arange(length)
+        rotation = self.positions.rotation(positions)
+        x = self.positions(self.embedding(input_ids) * width**0.5, positions).flatten(0, 1)
         for layer in cast("Iterable[EncoderBlock]", self.layers):
-            x = layer(x, bias)
+            x = layer(x, bias, rotation)
         parts = self.cross_kv(self.norm(x)).chunk(2 * layers, dim=-1)
         parts = [split_heads(part, (batch, length), self.config.heads) for part in parts]
         keys = [part.permute(0, 2, 3, 1) for part in parts[0::2]]
@@ -149,7 +158,8 @@ class StepGraph(nn.Module):
     def __init__(self, model: Transformer, projections: Projections, tail: Tail) -> None:
         super().__init__()
         self.config = model.config
-        self.embedding = projections.embedding(model.embedding.weight)
+        self.embedding = projections.embedding(model.target_embedding.weight)
+        self.positions = model.decoder_positions
         self.layers = nn.ModuleList(
             DecoderBlock(layer, projections, f"decoder.{i}")
             for i, layer in enumerate(model.decoder_layers)
@@ -200,16 +210,17 @@ class StepGraph(nn.Module):
         """Return the outputs in the order of `outputs`."""
         width, layers = self.config.width, self.config.decoder_layers
         *memory, bias = memory
-        past = Past(past_lengths, total_length)
-        x = self.embedding(input_ids.reshape(-1)) * width**0.5 + sinusoids(past_lengths, width)
+        rotation = self.positions.rotation(past_lengths.unsqueeze(1))
+        past = Past(past_lengths, total_length, rotation)
+        x = self.positions(self.embedding(input_ids.reshape(-1)) * width**0.5, past_lengths)
         present: list[tuple[Tensor, Tensor]] = []
         for i, layer in enumerate(cast("Iterable[DecoderBlock]", self.layers)):
             x, grown = layer(
                 x,
                 cache=(cache[i], cache[layers + i]),
                 past=past,
-                memory=(memory[i], memory[layers + i], bias),
-                shape=input_ids.shape,
+                memory=SourceMemory(memory[i], memory[layers + i], bias),
+                width=input_ids.shape[1],
             )
             present.append(grown)
         return (
@@ -219,9 +230,7 @@ class StepGraph(nn.Module):
         )
 
 
-def _side_by_side(
-    layers: Sequence[nn.Linear], projections: Projections, name: str
-) -> Projection:
+def _side_by_side(layers: Sequence[nn.Linear], projections: Projections, name: str) -> Projection:
     """Return one projection that computes all of these at once, outputs side by side."""
     weight = torch.cat([layer.weight for layer in layers])
     return projections.linear(name, weight, torch.cat([layer.bias for layer in layers]))
