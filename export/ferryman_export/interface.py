@@ -29,6 +29,7 @@ _EXAMPLE_SIZES: Final[Mapping[str, int]] = {
     "source_length": 8,
     "capacity": 5,
     "candidates": 7,
+    "target_length": 9,
 }
 
 

@@ -64,7 +64,12 @@ class Comparison(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """(R, D) queries and keys -> scores (B, W, S)."""
+        """Return the scores, (B, W, S).
+
+        Args:
+            queries: States of the decoder, (B, W, D).
+            keys: From `keys`.
+        """
 
 
 class Product(Comparison):
@@ -81,8 +86,8 @@ class Product(Comparison):
         return keys.view(length, batch, width).permute(1, 2, 0)
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """(R, D) and (B, D, S) -> (B, W, S)."""
-        return queries.view(keys.shape[0], -1, keys.shape[1]) @ keys
+        """See `Comparison.forward`."""
+        return queries @ keys
 
 
 class Addition(Comparison):
@@ -99,12 +104,10 @@ class Addition(Comparison):
         return keys.view(length, batch, width).transpose(0, 1)
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """(R, D) and (B, S, D) -> (B, W, S)."""
-        batch, length, width = keys.shape
-        projected = self.score.query(queries).view(batch, -1, 1, width)
-        fits = torch.tanh(projected + keys[:, None])  # (B, W, S, D)
-        scores: Tensor = self.score.energy(fits.reshape(-1, width))
-        return scores.view(batch, -1, length)
+        """See `Comparison.forward`."""
+        fits = torch.tanh(self.score.query(queries)[:, :, None] + keys[:, None])  # (B, W, S, D)
+        scores: Tensor = self.score.energy(fits)
+        return scores.squeeze(-1)
 
 
 class DecoderStep(nn.Module, ABC):
@@ -112,13 +115,16 @@ class DecoderStep(nn.Module, ABC):
 
     Args:
         model: The trained model.
+        alone: Whether every source has one hypothesis. The body of a loop has to know, since it
+            cannot ask how many sources there are.
     """
 
     compare: Comparison | None
     """None without attention."""
 
-    def __init__(self, model: Recurrent) -> None:
+    def __init__(self, model: Recurrent, *, alone: bool) -> None:
         super().__init__()
+        self._alone = alone
         stack = model.decoder.rnn
         self.cells = nn.ModuleList(CellStep(stack, layer) for layer in range(stack.num_layers))
 
@@ -148,6 +154,28 @@ class DecoderStep(nn.Module, ABC):
             x = after[-1][0]
         return after
 
+    def _look(self, queries: Tensor, memory: SourceMemory) -> tuple[Tensor, Tensor]:
+        """Return what is looked at, (R, D), and the weights of it, (R, S).
+
+        The bias is always added, padding or none: whether it is must not depend on a source's
+        company.
+
+        Args:
+            queries: States of the decoder, (R, D).
+            memory: Of the sources.
+        """
+        assert self.compare is not None
+        grouped = (
+            queries[:, None]
+            if self._alone
+            else queries.view(memory.values.shape[0], -1, memory.values.shape[2])
+        )
+        weights = torch.softmax(self.compare(grouped, memory.keys) + memory.bias, dim=-1)
+        context = weights @ memory.values
+        if self._alone:
+            return context[:, 0], weights[:, 0]
+        return context.flatten(0, 1), weights.flatten(0, 1)
+
 
 class PlainStep(DecoderStep):
     """See `recurrent_decoders.PlainDecoder`."""
@@ -173,8 +201,8 @@ class LuongStep(DecoderStep):
 
     compare: Comparison
 
-    def __init__(self, model: Recurrent) -> None:
-        super().__init__(model)
+    def __init__(self, model: Recurrent, *, alone: bool) -> None:
+        super().__init__(model, alone=alone)
         decoder = cast("LuongDecoder", model.decoder)
         self.compare = _comparison(decoder.score)
         self.combine = decoder.combine
@@ -191,7 +219,7 @@ class LuongStep(DecoderStep):
         x = embedded if feed is None else torch.cat([embedded, feed], dim=-1)
         after = self._advance(x, states)
         top = after[-1][0]
-        context, weights = _look(self.compare(top, memory.keys), memory)
+        context, weights = self._look(top, memory)
         hidden = torch.tanh(self.combine(torch.cat([context, top], dim=-1)))
         return Stepped(hidden, after, None if feed is None else hidden, weights)
 
@@ -201,8 +229,8 @@ class BahdanauStep(DecoderStep):
 
     compare: Comparison
 
-    def __init__(self, model: Recurrent) -> None:
-        super().__init__(model)
+    def __init__(self, model: Recurrent, *, alone: bool) -> None:
+        super().__init__(model, alone=alone)
         decoder = cast("BahdanauDecoder", model.decoder)
         self.compare = _comparison(decoder.score)
         self.readout = decoder.readout
@@ -217,36 +245,22 @@ class BahdanauStep(DecoderStep):
         """See `DecoderStep.forward`."""
         assert feed is None
         assert memory is not None
-        context, weights = _look(self.compare(states[-1][0], memory.keys), memory)
+        context, weights = self._look(states[-1][0], memory)
         after = self._advance(torch.cat([embedded, context], dim=-1), states)
         seen = torch.cat([after[-1][0], context, embedded], dim=-1)
         return Stepped(torch.tanh(self.readout(seen)), after, None, weights)
 
 
-def decoder_step(model: Recurrent) -> DecoderStep:
-    """Return the step of a model's decoder."""
+def decoder_step(model: Recurrent, *, alone: bool = False) -> DecoderStep:
+    """Return the step of a model's decoder; see `DecoderStep`."""
     match model.decoder:
         case PlainDecoder():
-            return PlainStep(model)
+            return PlainStep(model, alone=alone)
         case LuongDecoder():
-            return LuongStep(model)
+            return LuongStep(model, alone=alone)
         case BahdanauDecoder():
-            return BahdanauStep(model)
+            return BahdanauStep(model, alone=alone)
 
 
 def _comparison(score: Score) -> Comparison:
     return Addition(score) if isinstance(score, AdditiveScore) else Product(score)
-
-
-def _look(scores: Tensor, memory: SourceMemory) -> tuple[Tensor, Tensor]:
-    """Return what is looked at, (R, D), and the weights of it, (R, S).
-
-    The bias is always added, padding or none: whether it is must not depend on a source's company.
-
-    Args:
-        scores: (B, W, S).
-        memory: Of the sources.
-    """
-    weights = torch.softmax(scores + memory.bias, dim=-1)
-    context = weights @ memory.values
-    return context.reshape(-1, context.shape[-1]), weights.reshape(-1, weights.shape[-1])
