@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ferryman_bundle import StateTensor
-from ferryman_export.errors import ExportError
+from ferryman_export import recurrent_graphs, transformer_graphs
 from ferryman_export.lowering import Graph
 from ferryman_export.projection import Projections
 from ferryman_export.tail import CandidateTail, FullTail
-from ferryman_export.transformer_graphs import EncoderGraph, StepGraph, state_tensors
+from ferryman_training.recurrent import Recurrent
 from ferryman_training.seq2seq import Seq2Seq
 from ferryman_training.transformer import Transformer
 
@@ -31,21 +31,25 @@ def model_graphs(model: Seq2Seq, projections: Projections) -> ModelGraphs:
     Args:
         model: With the values that the bundle stores.
         projections: How to compute its linear layers.
-
-    Raises:
-        ExportError: There are none for its family.
     """
-    vocabulary_size = model.output_weight.shape[0]
-    tails = {
-        "step": CandidateTail(vocabulary_size),
-        "step_full": FullTail(vocabulary_size),
-    }
+    size = model.output_weight.shape[0]
+    tails = {"step": CandidateTail(size), "step_full": FullTail(size)}
+    graphs: dict[str, Graph]
     match model:
         case Transformer():
-            steps = {name: StepGraph(model, projections, tail) for name, tail in tails.items()}
-            return ModelGraphs(
-                {"encoder": EncoderGraph(model, projections), **steps},
-                tuple(state_tensors(model.config)),
-            )
+            graphs = {
+                "encoder": transformer_graphs.EncoderGraph(model, projections),
+                **{
+                    name: transformer_graphs.StepGraph(model, projections, tail)
+                    for name, tail in tails.items()
+                },
+            }
+            return ModelGraphs(graphs, tuple(transformer_graphs.state_tensors(model.config)))
+        case Recurrent():
+            graphs = {
+                "encoder": recurrent_graphs.EncoderGraph(model),
+                **{n: recurrent_graphs.StepGraph(model, tail) for n, tail in tails.items()},
+            }
+            return ModelGraphs(graphs, tuple(recurrent_graphs.state_tensors(model)))
         case _:
-            raise ExportError(f"models of the family {model.config.family} have no graphs yet")
+            raise AssertionError(f"{model.config.family} has no graphs")

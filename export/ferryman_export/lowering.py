@@ -78,7 +78,7 @@ def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph
 def _trace(graph: Graph) -> onnx.ModelProto:
     """Export one module, with the names and shapes that it declares."""
     inputs, outputs = graph.inputs(), graph.outputs()
-    with _quiet():
+    with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             cast("torch.nn.Module", graph).eval(),
             graph.arguments([port.example() for port in inputs]),

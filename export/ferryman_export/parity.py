@@ -22,7 +22,7 @@ from ferryman_bundle import StateKind
 from ferryman_bundle.manifest import Parity
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.tokenizer import BOS, PAD
-from ferryman_export.correspondence import memory_tensors, state_tensors
+from ferryman_export.correspondence import carried_tensors, memory_tensors
 from ferryman_export.greedy import GreedyTranslation
 from ferryman_export.runner import GraphRunner, State, pad_sources
 from ferryman_training.batching import TokenPair
@@ -96,7 +96,7 @@ def compare_teacher_forced(
         **runner.encode(sources),
         **runner.empty_caches(len(pairs), int(lengths.max())),
     }
-    _compare_memory(memory, runner, state, mask.astype(bool), comparison)
+    _compare_memory(memory_tensors(model, memory), runner, state, mask.astype(bool), comparison)
     _compare_state(carried, runner, state, np.arange(len(pairs)), comparison, past=0)
     for past in range(lengths.max()):
         newest = np.array([(BOS, *pair.target, *[PAD] * past)[past] for pair in pairs])
@@ -113,7 +113,7 @@ def compare_teacher_forced(
 
 
 def _compare_memory(
-    memory: Any,
+    expected: Mapping[str, Tensor],
     runner: GraphRunner,
     state: State,
     mask: npt.NDArray[np.bool_],
@@ -123,7 +123,6 @@ def _compare_memory(
 
     Only what marks the padding, by minus infinity, is compared there too.
     """
-    expected = memory_tensors(memory)
     for tensor in runner.tensors(StateKind.MEMORY):
         pair = (expected[tensor.name], torch.from_numpy(state[tensor.name]))
         if tensor.length_axis is not None and np.isfinite(tensor.padding):
@@ -142,7 +141,7 @@ def _compare_state(
     past: int,
 ) -> None:
     """Compare what passes to the next step, caches as far as they are filled."""
-    expected = state_tensors(carried)
+    expected = carried_tensors(carried)
     for tensor in runner.tensors(StateKind.RECURRENT):
         comparison.compare(
             str(tensor.output), expected[tensor.name][rows], state[tensor.name][rows]

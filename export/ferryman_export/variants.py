@@ -16,6 +16,7 @@ from ferryman_export.projection import FloatProjections, Int8Projections, Projec
 from ferryman_export.weight_store import WeightStore
 from ferryman_training.batching import TokenPair
 from ferryman_training.seq2seq import Seq2Seq
+from ferryman_training.transformer import Transformer
 
 
 def make_projections(
@@ -35,6 +36,8 @@ def make_projections(
         case Precision.FP32:
             return FloatProjections()
         case Precision.INT8:
+            if not isinstance(model, Transformer):
+                raise ExportError("recurrent models have no variant int8 yet: --variant fp32")
             if not calibration:
                 raise ExportError("the variant int8 needs sentences to calibrate it with")
             return Int8Projections(calibrate(model, calibration))
