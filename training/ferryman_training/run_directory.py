@@ -14,7 +14,7 @@ run needs. The first runs had the files of one checkpoint in OUT itself; they ar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from ferryman_training.durability import discard_directory, remove_leftovers, wr
 from ferryman_training.errors import CheckpointError
 from ferryman_training.patience import merit
 from ferryman_training.progress import PROGRESS, Progress
-from ferryman_training.run_config import RunConfig
+from ferryman_training.run_config import Metric, RunConfig
 
 WEIGHTS: Final = "model.safetensors"
 STATE: Final = "resume.pt"
@@ -88,7 +88,7 @@ class RunDirectory:
         checkpoints = self.checkpoints()
         if checkpoints in ([], [self.path]):
             return
-        best = ranked(checkpoints, config)[: config.keep_best]
+        best = ranked(checkpoints, config.metric)[: config.keep_best]
         if best:
             self._link(best[0])
         newest = checkpoints[-config.keep_last :]
@@ -109,15 +109,15 @@ class RunDirectory:
         new.replace(link)
 
 
-def ranked(checkpoints: list[Path], config: RunConfig) -> list[Path]:
+def ranked(checkpoints: Sequence[Path], metric: Metric) -> list[Path]:
     """Return the validated ones among checkpoints, best first; of equals the older.
 
     Raises:
         CheckpointError: A ``progress.json`` is damaged.
     """
     scores = {path: Progress.load(path).own_scores for path in checkpoints}
-    validated = [path for path in checkpoints if config.metric in scores[path]]
-    return sorted(validated, key=lambda path: -merit(scores[path], config.metric))
+    validated = [path for path in checkpoints if metric in scores[path]]
+    return sorted(validated, key=lambda path: -merit(scores[path], metric))
 
 
 def _step(path: Path) -> int | None:
