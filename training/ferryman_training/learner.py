@@ -118,7 +118,9 @@ class Learner:
         for index in self._replicas.share(len(planned.micro_batches)):
             torch.manual_seed(_seed(self._config.run.seed, planned.step, index))
             batch = collate(planned.micro_batches[index]).to(self.device)
-            batch_loss, batch_tokens = self._objective.backward(batch, scale=scale)
+            batch_loss, batch_tokens = self._objective.backward(
+                batch, step=planned.step, scale=scale
+            )
             self.optimizer.accumulate()
             loss += batch_loss
             target_tokens += batch_tokens

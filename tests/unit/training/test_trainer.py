@@ -41,9 +41,39 @@ VARIANTS = {
         "run": {"precision": "float32", "average_decay": 0.9},
         "optimizer": {"kind": "adamw", "schedule": "cosine"},
     },
+    "recurrent-bfloat16": {
+        "model": {
+            "family": "recurrent",
+            "cell": "lstm",
+            "width": 16,
+            "attention": "bahdanau",
+            "encoder_layers": 1,
+            "decoder_layers": 2,
+            "tied_embeddings": False,
+        },
+    },
     "float16-adafactor": {
         "run": {"precision": "float16", "metric": "loss"},
         "optimizer": {"kind": "adafactor", "schedule": "plateau", "plateau_patience": 1},
+    },
+    "recurrent-adam": {
+        "model": {
+            "family": "recurrent",
+            "cell": "gru",
+            "width": 16,
+            "attention": "luong",
+            "input_feeding": True,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+        },
+        "run": {"precision": "float32"},
+        "optimizer": {
+            "kind": "adam",
+            "schedule": "inverse-sqrt",
+            "truncate_targets": 3,
+            "sampling": "linear",
+            "sampling_halfway": 10,
+        },
     },
     "autocast-sgd": {
         "run": {"autocast": True},

@@ -55,11 +55,13 @@ def run(config: TrainingConfig, directory: Path, display: At | None = None) -> P
 
 
 def changed(document: dict, **sections: dict) -> TrainingConfig:
-    """Return the config of a document with other settings in some sections."""
-    merged = {
-        key: value | sections.get(key, {}) if isinstance(value, dict) else value
-        for key, value in document.items()
-    }
+    """Return the config of a document with other settings in some sections.
+
+    A model of another family takes none of the document's.
+    """
+    merged = dict(document)
+    for name, settings in sections.items():
+        merged[name] = settings if "family" in settings else document[name] | settings
     return parse_config(merged, folder=Path(), origin="test")
 
 
