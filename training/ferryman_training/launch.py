@@ -39,6 +39,11 @@ _ALLOCATOR = {
 }
 
 
+def started_by_others() -> bool:
+    """Return whether `torchrun` or the like has started this process as one of several."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+
+
 def require_files(config: TrainingConfig, out: Path) -> None:
     """Find the mistakes that need no process to find.
 
@@ -72,12 +77,17 @@ def choose_processes(config: TrainingConfig, requested: int | None) -> int:
             return 1
         cores = min(usable_cores(), micro_batches)
         return max(n for n in range(1, cores + 1) if micro_batches % n == 0)
-    if requested > micro_batches:
-        raise ConfigError(
-            f"--processes {requested}: an update has batch.micro_batches = {micro_batches}, "
-            "so more processes than that would have no work"
-        )
+    require_work(config, requested)
     return requested
+
+
+def require_work(config: TrainingConfig, processes: int) -> None:
+    """Raise ConfigError if some of so many processes would have no part of an update."""
+    if processes > config.batch.micro_batches:
+        raise ConfigError(
+            f"{processes} processes: an update has batch.micro_batches = "
+            f"{config.batch.micro_batches}, so more processes than that would have no work"
+        )
 
 
 @dataclass(frozen=True, slots=True)

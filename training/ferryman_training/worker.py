@@ -1,7 +1,7 @@
 """One training process: ``python -m ferryman_training.worker CONFIG OUT [section.key=value ...]``.
 
-`ferryman train` starts one or more of these on this machine; `torchrun -m ferryman_training.worker`
-starts them on several.
+`ferryman train` starts one or more of these on this machine. Started by `torchrun -m
+ferryman_training`, on one machine or several, `ferryman train` is one of these.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ferryman_training.config import TrainingConfig, load_config
 from ferryman_training.display import Display, LiveDisplay, PlainDisplay
 from ferryman_training.errors import TrainingError
 from ferryman_training.interruption import STOPPED
+from ferryman_training.launch import require_work
 from ferryman_training.rehearsal import rehearse
 from ferryman_training.replicas import Replicas
 from ferryman_training.reporting import Reporter
@@ -35,6 +36,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(options.config, options.overrides)
         replicas = Replicas.join()
+        require_work(config, replicas.world)
         return _work(config, options.out, replicas, dry=options.dry_run)
     except TrainingError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -220,7 +220,7 @@ def test_a_dry_run_measures_and_writes_nothing(config_file, tmp_path):
     [
         (["--set", "model.heads=7"], 2, "model.heads: 7 does not divide model.width 16"),
         (["--set", "corpus.valid=none.tsv"], 1, "corpus.valid: there is no file /"),
-        (["--processes", "5"], 2, "batch.micro_batches = 4"),
+        (["--processes", "5"], 2, "5 processes: an update has batch.micro_batches = 4"),
         (["--processes", "0"], 2, "greater than or equal to 1"),
     ],
 )
