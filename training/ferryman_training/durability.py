@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +73,7 @@ def remove_leftovers(directory: Path) -> None:
     """Remove what processes that were killed in the middle of a function above have left."""
     for pattern in (f".*{_UNFINISHED}", f".*{_DISCARDED}"):
         for path in directory.glob(pattern):
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
@@ -93,5 +94,15 @@ def _flush(path: Path) -> None:
 
 def _failure(path: Path, error: Exception) -> str:
     """Return one line that says why something could not be written."""
-    reason = error.strerror if isinstance(error, OSError) else None
-    return f"{path}: could not be written ({reason or str(error).splitlines()[0]})"
+    return f"{path}: could not be written ({_reason(error)})"
+
+
+def _reason(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__  # torch raises an error of its own where a file's write fails
+    if number := re.search(r"os error (\d+)", str(error)):  # so says safetensors
+        return os.strerror(int(number[1]))
+    return str(error).partition("\n")[0]

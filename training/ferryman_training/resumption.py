@@ -8,6 +8,8 @@ that is killed at any moment goes on from the checkpoint before.
 from __future__ import annotations
 
 import fcntl
+import pickle
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -77,7 +79,9 @@ class ResumeState:
             "recent": [list(entry) for entry in self.recent],
             "patience": self.patience,
         }
-        torch.save(document, directory / STATE)
+        # Through a file of ours, since torch's own does not say why a write fails.
+        with (directory / STATE).open("wb") as file:
+            torch.save(document, file)
 
     @classmethod
     def load(cls, directory: Path, config: TrainingConfig) -> ResumeState | None:
@@ -101,7 +105,7 @@ class ResumeState:
                 f"{newest}: holds a model, but no {STATE} to go on from; choose another directory"
             )
         try:
-            document = torch.load(path, weights_only=True, map_location="cpu")
+            document = _read(path)
             return cls(
                 learner={name: document[name] for name in _LEARNER if name in document},
                 average=document["average"],
@@ -112,7 +116,9 @@ class ResumeState:
             )
         # A damaged file makes torch raise nearly anything.
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            if isinstance(error, pickle.UnpicklingError):
+                reason = "what it holds is not only tensors and plain values"
             raise CheckpointError(
                 f"{path}: is damaged ({reason}); train into another directory, "
                 "or remove this one to start from the beginning"
@@ -159,6 +165,14 @@ def exclusive(directory: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise CheckpointError(f"{directory}: another process is training into it") from error
         yield
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a state file holds; no code in it is run, whatever it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of pickles that it is about to refuse
+        document: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    return document
 
 
 def _refuse_another_run(directory: Path, config: TrainingConfig) -> None:

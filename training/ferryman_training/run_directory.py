@@ -67,7 +67,15 @@ class RunDirectory:
         Raises:
             CheckpointError: It could not be written; those before it stand.
         """
-        write_directory(self._folder / f"step-{step:08d}", fill)
+        before = self.newest
+        try:
+            write_directory(self._folder / f"step-{step:08d}", fill)
+        except CheckpointError as error:
+            if before is None:
+                raise
+            raise CheckpointError(
+                f"{error}; {before.name} stands, and the same command goes on from there"
+            ) from error
         self.tidy(config)
 
     def tidy(self, config: RunConfig) -> None:
@@ -82,7 +90,8 @@ class RunDirectory:
                 remove_leftovers(self._folder)
                 self._keep(config)
         except OSError as error:
-            raise CheckpointError(f"{self.path}: cannot be tidied ({error.strerror})") from error
+            reason = error.strerror or error
+            raise CheckpointError(f"{self.path}: cannot be tidied ({reason})") from error
 
     def _keep(self, config: RunConfig) -> None:
         checkpoints = self.checkpoints()

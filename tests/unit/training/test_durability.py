@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
-import signal
 from pathlib import Path
 
 import pytest
+from kills import killed_at
 
 from ferryman_training.durability import (
     discard_directory,
@@ -82,51 +81,15 @@ def replace_directory(old: Path, new: Path) -> None:
     discard_directory(old)
 
 
-class KilledAt:
-    """Ends this process at the n-th of the calls that change what is on the disk."""
-
-    CALLS = ("mkdir", "open", "fsync", "rename", "replace", "unlink", "rmdir")
-
-    def __init__(self, monkeypatch, moment: int) -> None:
-        self._left = moment
-        for name in self.CALLS:
-            monkeypatch.setattr(os, name, self._counted(getattr(os, name)))
-
-    def _counted(self, call):
-        def counted(*arguments, **options):
-            self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments, **options)
-
-        return counted
-
-
-def run_and_kill(moment: int, action) -> bool:
-    """Run an action in a child that is killed at a moment; return whether it came to its end."""
-    child = os.fork()
-    if child == 0:
-        try:
-            with pytest.MonkeyPatch.context() as patch:
-                KilledAt(patch, moment)
-                action()
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, -signal.SIGKILL)
-    return status == 0
-
-
 def test_whenever_a_process_is_killed_what_can_be_seen_is_whole_and_nothing_is_lost(tmp_path):
-    moment, ended = 0, False
-    while not ended:
+    moment, killed = 0, True
+    while killed:
         moment += 1
         folder = tmp_path / str(moment)
         old, new = folder / "old", folder / "new"
         old.mkdir(parents=True)
         fill(old)
-        ended = run_and_kill(moment, lambda old=old, new=new: replace_directory(old, new))
+        killed = killed_at(moment, lambda old=old, new=new: replace_directory(old, new))
         seen = {p.name: contents(p) for p in folder.iterdir() if not p.name.startswith(".")}
         assert seen, moment
         assert seen.keys() <= {"old", "new"}

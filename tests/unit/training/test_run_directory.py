@@ -81,6 +81,7 @@ def test_what_killed_processes_left_is_not_seen_and_is_removed(tmp_path):
         (folder / name).mkdir()
         (folder / name / "model.safetensors").touch()
     (tmp_path / ".config.toml.partial").touch()
+    (tmp_path / ".best.partial").symlink_to(folder / "step-00000002")
     (tmp_path / "best").unlink()
     (folder / "notes").mkdir()
     assert steps(tmp_path) == [2]
