@@ -25,6 +25,7 @@ from ferryman_training.figures import Meter, Reading, perplexity
 from ferryman_training.learner import SkippedUpdate, UpdateFigures
 from ferryman_training.progress import Progress
 from ferryman_training.run_directory import BEST
+from ferryman_training.scalars import Scalars
 from ferryman_training.validation import Scores
 
 _SAMPLES: Final = 3
@@ -38,12 +39,21 @@ class Reporter:
         config: The run.
         display: What a person sees.
         log: The JSONL file, appended to; None for none.
+        scalars: For TensorBoard; None for none.
     """
 
-    def __init__(self, config: TrainingConfig, display: Display, log: Path | None) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        display: Display,
+        log: Path | None,
+        *,
+        scalars: Scalars | None = None,
+    ) -> None:
         self._run = config.run
         self._display = display
         self._log = log
+        self._scalars = scalars
         self.meter = Meter(config.run.log_every)
         self._validation_seconds = 0.0
 
@@ -185,6 +195,8 @@ class Reporter:
         )
 
     def _write(self, event: str, **fields: Any) -> None:
+        if self._scalars is not None:
+            self._scalars.write(event, fields)
         if self._log is None:
             return
         line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})

@@ -27,6 +27,8 @@ class RunConfig(Section):
     """Decides initial weights, vocabulary sample, order of the corpus, dropout."""
     log_every: Positive = 50
     """Updates between lines of the log; the figures are means over as many."""
+    tensorboard: bool = False
+    """Scalars go to OUT/tensorboard as well; needs ferryman[tensorboard]."""
     validate_every: Positive = 1000
     """Updates between validations: loss on all, BLEU and chrF by real decoding on some."""
     validation_sentences: Positive = 400
