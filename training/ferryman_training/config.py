@@ -60,6 +60,25 @@ class TrainingConfig(Section):
             )
         return batch
 
+    @field_validator("optimizer")
+    @classmethod
+    def _a_state_passes_in_time(
+        cls, optimizer: OptimizerConfig, info: ValidationInfo
+    ) -> OptimizerConfig:
+        model = info.data.get("model")
+        if model is None or model.family == "recurrent":
+            return optimizer
+        settings = {
+            "truncate_targets": optimizer.truncate_targets > 0,
+            "sampling": optimizer.sampling != "none",
+        }
+        if wrong := " and optimizer.".join(name for name, used in settings.items() if used):
+            raise ValueError(
+                f'{wrong}: needs model.family "recurrent"; a {model.family} has no state that '
+                "passes from token to token, it learns from all positions at once"
+            )
+        return optimizer
+
     @field_validator("run")
     @classmethod
     def _schedule_fits(cls, run: RunConfig, info: ValidationInfo) -> RunConfig:

@@ -55,7 +55,7 @@ def _work(config: TrainingConfig, out: Path, replicas: Replicas, *, dry: bool) -
         log = out / "log.jsonl" if replicas.leads else None
         reporter = Reporter(config, display, log=log)
         progress = train(config, out, reporter=reporter, replicas=replicas)
-    return STOPPED if progress.step < config.run.steps else 0
+    return 0 if progress.finished else STOPPED
 
 
 def _display(config: TrainingConfig, console: Console) -> Display:
