@@ -14,6 +14,7 @@ from typing import Any
 import pydantic
 from pydantic import ValidationInfo, field_validator
 
+from ferryman_training.alignment_config import AlignmentConfig
 from ferryman_training.config_section import Section
 from ferryman_training.corpus_config import BatchConfig, CorpusConfig, VocabularyConfig
 from ferryman_training.errors import ConfigError
@@ -29,6 +30,7 @@ class TrainingConfig(Section):
     corpus: CorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     model: ModelConfig = TransformerConfig()
+    alignment: AlignmentConfig = AlignmentConfig()
     batch: BatchConfig = BatchConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()

@@ -11,6 +11,7 @@ Dimension key:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -115,7 +116,7 @@ def strongest(attention: Tensor, batch: Batch) -> Links:
 
 @torch.no_grad()
 def measure_agreement(
-    model: Seq2Seq, tokens: list[TokenPair], linker: WordLinker, *, batch_size: int = 50
+    model: Seq2Seq, tokens: Sequence[TokenPair], linker: WordLinker, *, batch_size: int = 50
 ) -> Agreement:
     """Compare what a model looks at, teacher-forced, with word links.
 

@@ -19,7 +19,6 @@ from ferryman_training.guided_alignment import (
     measure_agreement,
 )
 from ferryman_training.lexicon import learn_lexicon
-from ferryman_training.lexicon_file import load_lexicon, save_lexicon
 from ferryman_training.links import WordLinker
 from ferryman_training.model_config import AlignedHead, TransformerConfig
 from ferryman_training.parallel_tokens import ParallelTokens
@@ -186,16 +185,3 @@ def test_the_alignment_error_rate_is_that_of_och_and_ney():
     )
     assert Agreement(found=5, sure=5, found_sure=5, found_possible=5).error_rate == 0
     assert Agreement(1, 2, 3, 4) + Agreement(10, 20, 30, 40) == Agreement(11, 22, 33, 44)
-
-
-def test_a_lexicon_is_read_as_it_was_written(linker, tmp_path):
-    save_lexicon(linker.lexicon, tmp_path)
-    again = load_lexicon(tmp_path)
-    for side in ("to_target", "to_source"):
-        for part in ("given", "table", "null"):
-            before, after = (getattr(getattr(x, side), part) for x in (linker.lexicon, again))
-            np.testing.assert_array_equal(before, after)
-    every = np.arange(VOCABULARY, dtype=np.int32)[None]
-    np.testing.assert_array_equal(
-        linker.lexicon.pairs.index(every, every), again.pairs.index(every, every)
-    )
