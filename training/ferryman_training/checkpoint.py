@@ -104,7 +104,7 @@ def save_config(config: TrainingConfig, directory: Path) -> None:
 
 
 def _toml(config: TrainingConfig) -> str:
-    return tomli_w.dumps(config.model_dump(mode="json"))
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
 def save_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:

@@ -19,12 +19,15 @@ from torch import Tensor
 from ferryman_training.batching import PlannedUpdate, collate
 from ferryman_training.config import TrainingConfig
 from ferryman_training.errors import ConfigError
+from ferryman_training.guided_alignment import Guide
+from ferryman_training.links import WordLinker
 from ferryman_training.objective import Objective
 from ferryman_training.optimization import MasterOptimizer
 from ferryman_training.precision import Precision
 from ferryman_training.replicas import Replicas
 from ferryman_training.schedules import Schedule
 from ferryman_training.seq2seq import build_model
+from ferryman_training.transformer import Transformer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,20 @@ class Learner:
         config: The run.
         vocabulary_size: Pieces of the tokenizer.
         replicas: The processes that share each update.
+        linker: Links words, for a model that has an aligned head; None for one that has none.
 
     Raises:
         ConfigError: The device asked for is not there.
     """
 
-    def __init__(self, config: TrainingConfig, vocabulary_size: int, *, replicas: Replicas) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        vocabulary_size: int,
+        *,
+        replicas: Replicas,
+        linker: WordLinker | None = None,
+    ) -> None:
         self._config = config
         self._replicas = replicas
         self.device = replicas.device(config.run.device)
@@ -76,7 +87,10 @@ class Learner:
         precision = Precision(config.run)
         self.model.to(precision.weights)
         self.optimizer.publish()
-        self._objective = Objective(self.model, config.optimizer, precision)
+        guide = None
+        if linker is not None and isinstance(self.model, Transformer):
+            guide = Guide(self.model, linker, weight=config.alignment.weight)
+        self._objective = Objective(self.model, config.optimizer, precision, guide=guide)
         self._loss_scale = precision.loss_scale()
         self.schedule = Schedule(config.optimizer, steps=config.run.steps, width=config.model.width)
 

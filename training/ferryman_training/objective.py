@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ferryman_bundle.tokenizer import PAD
 from ferryman_training.batching import Batch
+from ferryman_training.guided_alignment import Guide
 from ferryman_training.loss import smoothed_cross_entropy
 from ferryman_training.optimizer_config import OptimizerConfig
 from ferryman_training.precision import Precision
@@ -30,12 +31,21 @@ class Objective:
         model: What is taught.
         config: Smoothing, and of recurrent models truncation and sampling.
         precision: What the model computes in.
+        guide: Holds the attention of the model to word links; None for not.
     """
 
-    def __init__(self, model: Seq2Seq, config: OptimizerConfig, precision: Precision) -> None:
+    def __init__(
+        self,
+        model: Seq2Seq,
+        config: OptimizerConfig,
+        precision: Precision,
+        *,
+        guide: Guide | None = None,
+    ) -> None:
         self._model = model
         self._config = config
         self._precision = precision
+        self._guide = guide
 
     def backward(self, batch: Batch, *, step: int, scale: float) -> tuple[float, int]:
         """Add the gradients of a batch to those that the parameters have.
@@ -53,10 +63,16 @@ class Objective:
             plain = self._backward_in_chunks(self._model, batch, own=own, scale=scale)
         else:
             with self._precision.computing(batch.source.device):
-                hidden = self._model(batch.source, batch.target_input)
+                hidden, guidance = self._pass(batch)
                 smoothed, plain = self._loss(hidden, batch.target_output)
-            (smoothed * scale).backward()  # type: ignore[no-untyped-call]
+            ((smoothed + guidance) * scale).backward()  # type: ignore[no-untyped-call]
         return float(plain), int((batch.target_output != PAD).sum())
+
+    def _pass(self, batch: Batch) -> tuple[Tensor, Tensor | float]:
+        """Return what the output layer reads, (B, T, D), and what else is to be minimised."""
+        if self._guide is None:
+            return self._model(batch.source, batch.target_input), 0.0
+        return self._guide.forward(batch)
 
     def _backward_in_chunks(
         self, model: Recurrent, batch: Batch, *, own: float, scale: float

@@ -1,9 +1,9 @@
 """What a run tells: figures for a person to watch, and the JSONL log.
 
-One line of ``log.jsonl`` is one event: ``corpus``, ``start``, ``update``, ``skip``, ``rollback``,
-``validation``, ``plateau``, ``checkpoint``, ``stop``, ``finish``. A run that was killed repeats the
-updates since its last checkpoint, so lines after a ``start`` replace earlier ones of the same or a
-later step.
+One line of ``log.jsonl`` is one event: ``corpus``, ``links``, ``start``, ``update``, ``skip``,
+``rollback``, ``validation``, ``plateau``, ``checkpoint``, ``stop``, ``finish``. A run that was
+killed repeats the updates since its last checkpoint, so lines after a ``start`` replace earlier
+ones of the same or a later step.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ferryman_training.display import Display
 from ferryman_training.errors import CheckpointError
 from ferryman_training.figures import Meter, Reading, perplexity
 from ferryman_training.learner import SkippedUpdate, UpdateFigures
+from ferryman_training.lexicon import Pass
 from ferryman_training.progress import Progress
 from ferryman_training.run_directory import BEST
 from ferryman_training.scalars import Scalars
@@ -72,6 +73,14 @@ class Reporter:
             + (f"; {dropped:,} pairs left out, too long" if dropped else "")
         )
         self._write("corpus", kept=kept, dropped=dropped, target_tokens=target_tokens)
+
+    def links_learnt(self, done: Pass) -> None:
+        """Show a pass over the corpus that word links are learnt from."""
+        self._display.line(
+            f"word links, pass {done.number} of {done.passes}: perplexity before it "
+            f"{done.target_perplexity:,.0f} to the target, {done.source_perplexity:,.0f} back"
+        )
+        self._write("links", **asdict(done))
 
     def start(self, progress: Progress, *, parameters: int, processes: int) -> None:
         """Say where the run begins."""
@@ -154,6 +163,7 @@ class Reporter:
             perplexity=perplexity(scores.loss),
             bleu=scores.bleu,
             chrf=scores.chrf,
+            **_alignment(scores),
             seconds=seconds,
             samples=[asdict(sample) for sample in samples],
         )
@@ -211,6 +221,12 @@ class Reporter:
                 file.write(line.encode() + b"\n")
         except OSError as error:
             raise CheckpointError(f"{self._log}: could not be written ({error})") from error
+
+
+def _alignment(scores: Scores) -> dict[str, float]:
+    if scores.agreement is None:
+        return {}
+    return {"alignment_error_rate": scores.agreement.error_rate}
 
 
 def _count(number: int, one: str, many: str) -> str:

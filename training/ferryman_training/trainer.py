@@ -19,6 +19,9 @@ from ferryman_training.figures import perplexity
 from ferryman_training.guard import Guard
 from ferryman_training.interruption import StopRequest, stop_request
 from ferryman_training.learner import Learner, SkippedUpdate
+from ferryman_training.lexicon_store import obtain_lexicon
+from ferryman_training.links import WordLinker
+from ferryman_training.model_config import TransformerConfig
 from ferryman_training.patience import Patience, merit
 from ferryman_training.progress import Progress
 from ferryman_training.replicas import Replicas
@@ -61,11 +64,36 @@ def train(
             save_config(config, directory)
             save_tokenizer(dataset.tokenizer, directory)
             RunDirectory(directory).tidy(config.run)
-        trainer = Trainer(config, directory, dataset, reporter=reporter, replicas=replicas)
+        linker = _linker(config, directory, dataset, reporter=reporter, replicas=replicas)
+        trainer = Trainer(
+            config, directory, dataset, linker=linker, reporter=reporter, replicas=replicas
+        )
         if state is not None:
             trainer.restore(state)
         with stop_request(reporter.stopping) as stop:
             return trainer.run(stop)
+
+
+def _linker(
+    config: TrainingConfig,
+    directory: Path,
+    dataset: Dataset,
+    *,
+    reporter: Reporter,
+    replicas: Replicas,
+) -> WordLinker | None:
+    """Return what links words, for a model that has an aligned head."""
+    if not isinstance(config.model, TransformerConfig) or config.model.aligned_head is None:
+        return None
+    lexicon = obtain_lexicon(
+        config.alignment,
+        directory,
+        dataset.sampler.tokens,
+        dataset.tokenizer.vocabulary_size,
+        replicas=replicas,
+        reporter=reporter,
+    )
+    return WordLinker(lexicon, tension=config.alignment.tension)
 
 
 class Trainer:
@@ -75,6 +103,7 @@ class Trainer:
         config: The run.
         directory: Where the checkpoints go.
         dataset: What is learnt.
+        linker: Links words, for a model that has an aligned head.
         reporter: Tells a person and the log how it goes.
         replicas: The processes that share the work.
     """
@@ -85,12 +114,14 @@ class Trainer:
         directory: Path,
         dataset: Dataset,
         *,
+        linker: WordLinker | None,
         reporter: Reporter,
         replicas: Replicas,
     ) -> None:
         self._config = config
         self._directory = directory
         self._dataset = dataset
+        self._linker = linker
         self._reporter = reporter
         self._replicas = replicas
         self._learner = self._new_learner()
@@ -101,7 +132,7 @@ class Trainer:
 
     def _new_learner(self) -> Learner:
         size = self._dataset.tokenizer.vocabulary_size
-        return Learner(self._config, size, replicas=self._replicas)
+        return Learner(self._config, size, replicas=self._replicas, linker=self._linker)
 
     def restore(self, state: ResumeState) -> None:
         """Go back to where an earlier process stopped."""
@@ -212,6 +243,7 @@ class Trainer:
                 self._config.model,
                 device=self._learner.device,
                 replicas=self._replicas,
+                linker=self._linker,
             )
         step = self._progress.step
         self._reporter.validated(step, scores, seconds=time.monotonic() - began)
@@ -221,6 +253,8 @@ class Trainer:
             "bleu": scores.bleu,
             "chrf": scores.chrf,
         }
+        if scores.agreement is not None:
+            figures["alignment_error_rate"] = scores.agreement.error_rate
         self._progress = replace(self._progress, scores=figures, validated=step)
         reached = merit(figures, self._config.run.metric)
         self._patience.observe(reached)

@@ -56,6 +56,21 @@ VARIANTS = {
         "run": {"precision": "float16", "metric": "loss"},
         "optimizer": {"kind": "adafactor", "schedule": "plateau", "plateau_patience": 1},
     },
+    "guided-transformer": {
+        "model": {
+            "encoder_layers": 1,
+            "decoder_layers": 2,
+            "width": 16,
+            "heads": 2,
+            "feed_forward": 16,
+            "norm": "post",
+            "activation": "swiglu",
+            "positions": "rotary",
+            "tied_embeddings": "output",
+            "aligned_head": {"layer": 0, "head": 1},
+        },
+        "alignment": {"passes": 2},
+    },
     "recurrent-adam": {
         "model": {
             "family": "recurrent",

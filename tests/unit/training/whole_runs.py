@@ -61,7 +61,7 @@ def changed(document: dict, **sections: dict) -> TrainingConfig:
     """
     merged = dict(document)
     for name, settings in sections.items():
-        merged[name] = settings if "family" in settings else document[name] | settings
+        merged[name] = settings if "family" in settings else document.get(name, {}) | settings
     return parse_config(merged, folder=Path(), origin="test")
 
 
