@@ -25,7 +25,7 @@ from benchmarks.ctranslate2_format import convert
 from benchmarks.measurement import Spread, Timing, identical_share, ratios, time_in_turn
 from benchmarks.systems import CANDIDATE_BATCH_SIZES, CTranslate2, Ferryman, Ids, Load, System
 from ferryman_bundle import Bundle
-from ferryman_server.evaluation import read_pairs
+from ferryman_quality import read_pairs
 
 _LEAST_IDENTICAL: Final = 0.98
 """Of greedy answers in float32. Rounding may turn a tie, a wrong conversion turns far more."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Quality, SearchSettings
+from ferryman_quality import Metric, score
 from ferryman_server.engine import Engine, Job, Search
 from ferryman_server.runtime import OnnxRuntime
 from ferryman_training.corpus import SentencePair
@@ -29,21 +27,22 @@ def measure_quality(
         search: Beam size 1 is greedy search.
         test_set: What the manifest calls the test set.
     """
-    translations = _translate(bundle, [pair.source for pair in pairs], search)
-    references = [[pair.target for pair in pairs]]
-    bleu, chrf = BLEU(), CHRF()
+    translations = translate(bundle, [pair.source for pair in pairs], search=search)
+    references = [pair.target for pair in pairs]
+    bleu = score(Metric.BLEU, translations, references)
+    chrf = score(Metric.CHRF, translations, references)
     return Quality(
         test_set=test_set,
         sentences=len(pairs),
-        bleu=round(bleu.corpus_score(translations, references).score, 2),
-        bleu_signature=str(bleu.get_signature()),
-        chrf=round(chrf.corpus_score(translations, references).score, 2),
-        chrf_signature=str(chrf.get_signature()),
+        bleu=round(bleu.value, 2),
+        bleu_signature=bleu.signature,
+        chrf=round(chrf.value, 2),
+        chrf_signature=chrf.signature,
         search=search,
     )
 
 
-def _translate(bundle: Bundle, texts: Sequence[str], search: SearchSettings) -> list[str]:
+def translate(bundle: Bundle, texts: Sequence[str], *, search: SearchSettings) -> list[str]:
     """Translate texts, each as one sentence, cut where the model can read no further."""
     jobs = [_job(bundle, text, search) for text in texts]
     translations: list[str] = []

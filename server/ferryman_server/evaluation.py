@@ -7,10 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from ferryman.exit_codes import ExitCode
 from ferryman_bundle import Bundle
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import Engine, Job, Result, Statistics
@@ -19,33 +17,6 @@ from ferryman_server.text.passage import Passage, TextOptions, prepare_passage
 _MOST_UNDER_WAY: Final = 512
 """Lines in the engine at a time: enough to keep batches full, few enough for its queue."""
 _WHOLE_LINES: Final = TextOptions(split_sentences=False)
-
-
-class CorpusError(ValueError):
-    """A test set that cannot be read: one line that names the file, the line and the fault."""
-
-    exit_code = ExitCode.BAD_INPUT
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A sentence and its reference translation."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Figures of translations against their references."""
-
-    bleu: float
-    """Corpus BLEU, from 0 to 100."""
-    bleu_signature: str
-    """sacreBLEU's signature: without it a BLEU figure means nothing."""
-    chrf: float
-    """Corpus chrF, from 0 to 100."""
-    chrf_signature: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,30 +36,6 @@ class Run:
     def bytes_copied_per_step(self) -> float:
         """State that moved, for each run of the step graph."""
         return self.statistics.bytes_copied / max(self.statistics.steps, 1)
-
-
-def read_pairs(path: Path) -> list[Pair]:
-    """Read a test set: one pair a line, source TAB target, UTF-8.
-
-    Raises:
-        CorpusError: There is no such file, or a line is no pair.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise CorpusError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: is not UTF-8 at byte {error.start}") from error
-    pairs = []
-    for number, line in enumerate(lines, 1):
-        fields = line.rstrip("\r").split("\t")
-        if len(fields) == 2 and all(field.strip() for field in fields):
-            pairs.append(Pair(*fields))
-        elif line.strip():
-            raise CorpusError(f"{path}:{number}: must be source TAB target, neither of them blank")
-    if not pairs:
-        raise CorpusError(f"{path}: has no sentence pairs")
-    return pairs
 
 
 def translate_lines(
@@ -155,30 +102,14 @@ def _finished(passage: Passage, futures: list[Future[Result]]) -> tuple[Passage,
 def measure(
     engine: Engine,
     bundle: Bundle,
-    pairs: Sequence[Pair],
+    sources: Sequence[str],
     options: AppliedOptions,
     *,
     on_line: Callable[[], None] = lambda: None,
 ) -> tuple[list[str], Run]:
     """Translate a test set through an engine that has done nothing else, and count what it took."""
     started = time.perf_counter()
-    translations = translate_lines(
-        engine, bundle, [pair.source for pair in pairs], options, on_line=on_line
-    )
+    translations = translate_lines(engine, bundle, sources, options, on_line=on_line)
     seconds = time.perf_counter() - started
-    return translations, Run(sentences=len(pairs), seconds=seconds, statistics=engine.statistics())
-
-
-def score(translations: Sequence[str], references: Sequence[str]) -> Scores:
-    """Score translations with sacreBLEU."""
-    # Not needed to serve, so it comes with the extra `evaluate`.
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    bleu, chrf = BLEU(), CHRF()
-    return Scores(
-        bleu=bleu.corpus_score(translations, [references]).score,
-        bleu_signature=str(bleu.get_signature()),
-        chrf=chrf.corpus_score(translations, [references]).score,
-        chrf_signature=str(chrf.get_signature()),
-    )
+    run = Run(sentences=len(sources), seconds=seconds, statistics=engine.statistics())
+    return translations, run

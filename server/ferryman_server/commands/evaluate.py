@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ferryman_quality import Metric, Score
     from ferryman_server.decoding import AppliedOptions
-    from ferryman_server.evaluation import Run, Scores
+    from ferryman_server.evaluation import Run
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -52,9 +53,10 @@ def evaluate(
     ] = False,
 ) -> None:
     """Translate a test set through the engine; print BLEU and chrF, and what the engine did."""
+    from ferryman_quality import Metric, read_pairs, score
     from ferryman_server.config import load_config
     from ferryman_server.decoding import apply_options
-    from ferryman_server.evaluation import measure, read_pairs, score
+    from ferryman_server.evaluation import measure
     from ferryman_server.installed_models import find_bundle
     from ferryman_server.loading import load_bundle, running_engine
     from ferryman_server.request import DecodingOptions
@@ -72,10 +74,13 @@ def evaluate(
         }
     )
     with running_engine(loaded, config) as engine, _progress(len(pairs)) as on_line:
-        translations, run = measure(engine, loaded, pairs, options, on_line=on_line)
+        translations, run = measure(
+            engine, loaded, [pair.source for pair in pairs], options, on_line=on_line
+        )
     if output is not None:
         output.write_text("".join(f"{line}\n" for line in translations), encoding="utf-8")
-    scores = score(translations, [pair.target for pair in pairs])
+    references = [pair.target for pair in pairs]
+    scores = {metric: score(metric, translations, references) for metric in Metric}
     figures = _figures(scores, run, options)
     print(json.dumps(figures, indent=2) if as_json else _table(figures))
 
@@ -110,14 +115,12 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield count
 
 
-def _figures(scores: Scores, run: Run, options: AppliedOptions) -> dict[str, Any]:
+def _figures(scores: dict[Metric, Score], run: Run, options: AppliedOptions) -> dict[str, Any]:
     statistics = run.statistics
     return {
         "sentences": run.sentences,
-        "bleu": round(scores.bleu, 2),
-        "bleu_signature": scores.bleu_signature,
-        "chrf": round(scores.chrf, 2),
-        "chrf_signature": scores.chrf_signature,
+        **{metric.value: round(found.value, 2) for metric, found in scores.items()},
+        **{f"{metric.value}_signature": found.signature for metric, found in scores.items()},
         "beam_size": options.beam_size,
         "length_penalty": options.length_penalty,
         "seconds": round(run.seconds, 2),
