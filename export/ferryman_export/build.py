@@ -21,6 +21,7 @@ from ferryman_bundle.weights import pack_weights
 from ferryman_bundle.writer import describe_files, require_absent, write_bundle
 from ferryman_export.card import render_card
 from ferryman_export.description import Description, describe
+from ferryman_export.errors import ExportError
 from ferryman_export.lowering import lower
 from ferryman_export.phases import Phases
 from ferryman_export.proof import Evidence, prove
@@ -28,6 +29,7 @@ from ferryman_export.quality import measure_quality
 from ferryman_export.rounding import round_weights
 from ferryman_export.transformer_graphs import EncoderGraph, StepGraph, state_tensors
 from ferryman_training.checkpoint import Checkpoint
+from ferryman_training.transformer import Transformer
 
 
 def build_bundle(
@@ -57,7 +59,10 @@ def build_bundle(
     """
     require_absent(directory)
     with phases.phase("Rounding weights") as found:
-        model = round_weights(checkpoint.model(), storage)
+        trained = checkpoint.model()
+        if not isinstance(trained, Transformer):
+            raise ExportError(f"models of the family {trained.config.family} have no graphs yet")
+        model = round_weights(trained, storage)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         found.append(f"{parameters:,} parameters, {storage.value}")
     with phases.phase("Tracing graphs") as found:
@@ -98,7 +103,7 @@ def build_bundle(
             manifest = manifest.model_copy(update={"quality": quality})
             found.append(f"BLEU {quality.bleu:.1f}, chrF {quality.chrf:.1f}")
     with phases.phase("Writing the bundle") as found:
-        card = render_card(manifest, checkpoint.config.model, data=description.data)
+        card = render_card(manifest, model.config, data=description.data)
         contents[CARD] = card.encode()
         manifest = manifest.model_copy(update={"files": describe_files(contents)})
         write_bundle(directory, manifest, contents)

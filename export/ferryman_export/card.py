@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ferryman_bundle.manifest import Manifest, Parity, Quality, Storage
-from ferryman_training.config import ModelConfig
+from ferryman_training.model_config import TransformerConfig
 
 
-def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) -> str:
+def render_card(manifest: Manifest, config: TransformerConfig, *, data: str | None) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -50,7 +50,7 @@ translation may be wrong, leave something out or add something, and reads fluent
 let a person who knows both languages check whatever matters."""
 
 
-def _model(manifest: Manifest, config: ModelConfig) -> str:
+def _model(manifest: Manifest, config: TransformerConfig) -> str:
     stored = {entry.storage for entry in manifest.weights.values()}
     storage = (
         "matrices as int8 with one scale per row, computed in float32"

@@ -20,7 +20,7 @@ from ferryman_bundle.manifest import (
     WeightEntry,
 )
 from ferryman_export.card import render_card
-from ferryman_training.config import ModelConfig
+from ferryman_training.model_config import TransformerConfig
 
 FILES = (
     "encoder.onnx",
@@ -86,7 +86,7 @@ def manifest():
 
 
 def card(manifest, data=None):
-    return render_card(manifest, ModelConfig(), data=data)
+    return render_card(manifest, TransformerConfig(), data=data)
 
 
 def test_the_card_has_the_facts_and_figures(manifest):
