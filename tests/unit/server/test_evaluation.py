@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from ferryman_quality.errors import NoAttentionError
+from ferryman_quality.settings import Device, Settings
+from ferryman_server import evaluation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import Statistics
-from ferryman_server.evaluation import measure, translate_lines
+from ferryman_server.evaluation import BundleSystem, translate_lines
+from ferryman_server.runtime import Scored
 
 OPTIONS = AppliedOptions(
     beam_size=1,
@@ -76,11 +82,101 @@ def test_an_error_cancels_what_is_under_way(engine, bundle, monkeypatch):
     assert [future.cancelled() for future in engine.futures] == [True, True]
 
 
-def test_a_run_tells_what_the_engine_did(engine, bundle, monkeypatch):
-    counters = dict.fromkeys(Statistics.__slots__, 0) | {"steps": 4, "bytes_copied": 100}
-    monkeypatch.setattr(engine, "statistics", lambda: Statistics(**counters), raising=False)
-    translations, run = measure(engine, bundle, ["a", "b"], OPTIONS)
-    assert translations == ["A", "B"]
-    assert run.sentences == 2
-    assert run.sentences_per_second == pytest.approx(2 / run.seconds)
-    assert run.bytes_copied_per_step == 25
+class CountingEngine:
+    """An engine that has counted something."""
+
+    def __init__(self, engine, counters):
+        self._counters = counters
+        self.submit = engine.submit
+
+    def statistics(self):
+        return Statistics(**self._counters)
+
+
+@pytest.fixture
+def system(engine, bundle, monkeypatch):
+    """The bundle as a system; what configurations it ran with is in `system.configs`."""
+    counters = dict.fromkeys(Statistics.__slots__, 0) | {
+        "steps": 4,
+        "bytes_copied": 100_000,
+        "tokens": 30,
+        "occupancy": 0.5,
+        "occupancy_waiting": 0.75,
+    }
+    configs = []
+
+    @contextmanager
+    def running_engine(given, config):
+        assert given is bundle
+        configs.append(config)
+        yield CountingEngine(engine, counters)
+
+    monkeypatch.setattr(evaluation, "find_bundle", lambda name: f"folder of {name}")
+    monkeypatch.setattr(evaluation, "load_bundle", {"folder of letters": bundle}.get)
+    monkeypatch.setattr(evaluation, "running_engine", running_engine)
+    made = BundleSystem("letters")
+    made.configs = configs
+    return made
+
+
+def test_a_bundle_tells_what_its_engine_did(system):
+    seen = []
+    output = system.translate(["a", "b c"], Settings(), lambda: seen.append(1))
+    assert output.translations == ["A", "B C"]
+    assert len(seen) == 2
+    assert output.seconds > 0
+    assert output.figures["steps"] == 4
+    assert output.figures["state_bytes_copied_per_step"] == 25_000
+    assert output.figures["mean_occupancy"] == 0.5
+    assert output.figures["mean_occupancy_while_sentences_wait"] == 0.75
+    assert output.figures["tokens_per_second"] == pytest.approx(30 / output.seconds, rel=0.01)
+    assert output.remarks["batch occupancy"].startswith("50.0% on average, 75.0%")
+
+
+def test_settings_decide_search_and_engine_and_the_model_the_rest(system, engine, bundle):
+    generation = bundle.manifest.generation
+    system.translate(["a"], Settings(), lambda: None)
+    system.translate(
+        ["a"],
+        Settings(beam_size=9, length_penalty=0.25, workers=3, max_rows=8, device=Device.CPU),
+        lambda: None,
+    )
+    default, asked = (job.search for job in engine.jobs)
+    assert default.beam_size == generation.beam_size
+    assert default.length_penalty == generation.length_penalty
+    assert (asked.beam_size, asked.length_penalty) == (9, 0.25)
+    first, second = system.configs
+    assert first.max_rows == 64
+    assert (second.workers, second.max_rows, second.device) == (3, 9, "cpu")
+
+
+def test_attention_of_a_bundle_is_the_scorers(system, engine, bundle, monkeypatch):
+    asked = []
+
+    class MadeUpScorer:
+        def __init__(self, given):
+            assert given is bundle
+
+        def score(self, sources, targets):
+            asked.append((sources, targets))
+            shape = (len(targets[0]) + 1, len(sources[0]) + 1)
+            return [Scored(np.zeros(shape[0]), np.full(shape, 0.5, np.float32))]
+
+    monkeypatch.setattr(evaluation, "Scorer", MadeUpScorer)
+    monkeypatch.setattr(type(bundle.tokenizer), "piece", lambda self, i: chr(i), raising=False)
+    own = system.attend("ab", None, Settings(beam_size=1))
+    given = system.attend("ab", "xyz", Settings())
+    assert asked == [([[97, 98]], [(65, 66)]), ([[97, 98]], [(120, 121, 122)])]
+    assert (own.source, own.target) == (("a", "b", "\x03"), ("A", "B", "\x03"))
+    assert given.target == ("x", "y", "z", "\x03")
+    assert given.weights.shape == (4, 3)
+    assert len(engine.jobs) == 1
+
+
+def test_a_bundle_that_has_no_attention_to_show_says_so(system, monkeypatch):
+    with pytest.raises(NoAttentionError, match="has no scorer graph"):
+        system.attend("ab", "x", Settings())
+    without = SimpleNamespace(score=lambda *_: [Scored(np.zeros(2), None)])
+    monkeypatch.setattr(evaluation, "Scorer", lambda bundle: without)
+    with pytest.raises(NoAttentionError, match="letters has no attention"):
+        system.attend("ab", "x", Settings())
