@@ -13,6 +13,7 @@ from ferryman_bundle.manifest import (
     TOKENIZER,
     WEIGHTS,
     GraphEntry,
+    Initializer,
     SearchSettings,
     Storage,
     Variant,
@@ -72,7 +73,10 @@ def build_bundle(
     proof = prove(model, checkpoint, lowered, state, evidence=evidence, phases=phases)
     weights, entries = pack_weights(lowered.tensors, storage)
     graphs = {
-        name: GraphEntry(file=f"{name}.onnx", weights=graph.weights)
+        name: GraphEntry(
+            file=f"{name}.onnx",
+            initializers={weight: Initializer(tensor=weight) for weight in graph.weights},
+        )
         for name, graph in lowered.graphs.items()
     }
     contents = {
@@ -87,12 +91,14 @@ def build_bundle(
         format_version=FORMAT_VERSION,
         **describe(checkpoint, description, search),
         parameters=parameters,
-        variants={"fp32": Variant(graphs=graphs, state=state)},
+        variants={
+            "fp32": Variant(
+                provider="cpu", graphs=graphs, state=state, parity=proof.parity, quality=None
+            )
+        },
         weights=entries,
         files=describe_files(contents),
-        golden=proof.golden,
-        parity={"fp32": proof.parity},
-        quality=None,
+        golden={"fp32": proof.golden},
     )
     if evidence.test_set is not None:
         with phases.phase("Translating the test set") as found:
@@ -100,7 +106,8 @@ def build_bundle(
             quality = measure_quality(
                 bundle, evidence.test, search=search, test_set=evidence.test_set
             )
-            manifest = manifest.model_copy(update={"quality": quality})
+            measured = manifest.variants["fp32"].model_copy(update={"quality": quality})
+            manifest = manifest.model_copy(update={"variants": {"fp32": measured}})
             found.append(f"BLEU {quality.bleu:.1f}, chrF {quality.chrf:.1f}")
     with phases.phase("Writing the bundle") as found:
         card = render_card(manifest, model.config, data=description.data)

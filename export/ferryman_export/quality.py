@@ -17,7 +17,12 @@ _CHUNK: Final = 256
 
 
 def measure_quality(
-    bundle: Bundle, pairs: Sequence[SentencePair], *, search: SearchSettings, test_set: str
+    bundle: Bundle,
+    pairs: Sequence[SentencePair],
+    *,
+    search: SearchSettings,
+    test_set: str,
+    variant: str = "fp32",
 ) -> Quality:
     """Translate a test set and score it.
 
@@ -26,14 +31,30 @@ def measure_quality(
         pairs: Sources and references.
         search: Beam size 1 is greedy search.
         test_set: What the manifest calls the test set.
+        variant: One of the manifest's.
     """
-    translations = translate(bundle, [pair.source for pair in pairs], search=search)
+    sources = [pair.source for pair in pairs]
+    translations = translate(bundle, sources, search=search, variant=variant)
     references = [pair.target for pair in pairs]
+    return quality_of(translations, references, search=search, test_set=test_set)
+
+
+def quality_of(
+    translations: Sequence[str],
+    references: Sequence[str],
+    *,
+    search: SearchSettings,
+    test_set: str,
+) -> Quality:
+    """Score translations that `translate` gave for a test set.
+
+    `ferryman_quality.compare` says whether two variants' translations differ in quality.
+    """
     bleu = score(Metric.BLEU, translations, references)
     chrf = score(Metric.CHRF, translations, references)
     return Quality(
         test_set=test_set,
-        sentences=len(pairs),
+        sentences=len(references),
         bleu=round(bleu.value, 2),
         bleu_signature=bleu.signature,
         chrf=round(chrf.value, 2),
@@ -42,11 +63,13 @@ def measure_quality(
     )
 
 
-def translate(bundle: Bundle, texts: Sequence[str], *, search: SearchSettings) -> list[str]:
+def translate(
+    bundle: Bundle, texts: Sequence[str], *, search: SearchSettings, variant: str = "fp32"
+) -> list[str]:
     """Translate texts, each as one sentence, cut where the model can read no further."""
     jobs = [_job(bundle, text, search) for text in texts]
     translations: list[str] = []
-    with Engine(OnnxRuntime(bundle)) as engine:
+    with Engine(OnnxRuntime(bundle, variant=variant)) as engine:
         for start in range(0, len(jobs), _CHUNK):
             futures = engine.submit(jobs[start : start + _CHUNK])
             results = [future.result() for future in futures]

@@ -98,20 +98,16 @@ class Scorer:
 
     @cached_property
     def _weights(self) -> dict[str, onnxruntime.OrtValue]:
-        """The session copies no weights, so they live as long as it does."""
+        """The session reads these without owning them."""
         return {
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
-            for name, tensor in self._bundle.tensors().items()
+            initializer: onnxruntime.OrtValue.ortvalue_from_numpy(values)
+            for initializer, values in self._bundle.initializer_values(GRAPH, self._variant).items()
         }
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return make_session(
-            self._bundle.graph(GRAPH),
-            self._weights,
-            self._bundle.initializers(GRAPH),
-            threads=self._threads,
-        )
+        graph = self._bundle.graph(GRAPH, self._variant)
+        return make_session(graph, self._weights, list(self._weights), threads=self._threads)
 
     def _padded(
         self, rows: Sequence[Sequence[int]], *, step: int

@@ -81,14 +81,13 @@ class MadeUpBundle:
         self.loaded = 0
         self._graphs = graphs
 
-    def graph(self, name):
+    def graph(self, name, variant):
+        assert variant == "fp32"
         self.loaded += 1
         return self._graphs[name]
 
-    def initializers(self, name):
-        return ("scale",)
-
-    def tensors(self):
+    def initializer_values(self, name, variant):
+        assert (name, variant) == ("scorer", "fp32")
         return {"scale": np.array([SCALE])}
 
 
