@@ -24,11 +24,11 @@ def pieces_of(svg):
 
 
 def test_every_piece_is_written_as_it_is(tmp_path):
-    source = ["▁L'élève", "▁naïf", "$", "5$", "&", "<0xC3>", "\ue003", "</s>"]
+    source = ["▁L'élève", "▁naïf", "$", "$x$", "&", "<0xC3>", "\ue003", "</s>"]
     target = ["▁Ὀδυσσεύς", "▁Łódź", "</s>"]
     draw(map_of(source, target), tmp_path / "a.svg", title="a_model $x$")
     shown = pieces_of((tmp_path / "a.svg").read_text("utf-8"))
-    escaped = ["▁L'élève", "▁naïf", "$", "5$", "&amp;", "&lt;0xC3&gt;", "⟨E003⟩", "&lt;/s&gt;"]
+    escaped = ["▁L'élève", "▁naïf", "$", "$x$", "&amp;", "&lt;0xC3&gt;", "⟨E003⟩", "&lt;/s&gt;"]
     assert shown[:8] == escaped
     assert shown[9:12] == ["▁Ὀδυσσεύς", "▁Łódź", "&lt;/s&gt;"]
     assert "a_model $x$" in shown
@@ -50,7 +50,7 @@ def test_what_has_the_attention_is_dark_and_the_rest_is_light(tmp_path):
     assert np.median(columns) < np.median(other_columns)
 
 
-@pytest.mark.parametrize(("source", "target"), [(1, 1), (12, 7), (300, 280), (400, 2)])
+@pytest.mark.parametrize(("source", "target"), [(1, 1), (12, 7), (160, 150), (200, 2)])
 def test_a_picture_grows_with_the_sentence_but_not_for_ever(tmp_path, source, target):
     draw(map_of(["piece"] * source, ["p"] * target), tmp_path / "a.png", title="long")
     height, width = matplotlib.image.imread(tmp_path / "a.png").shape[:2]
