@@ -30,7 +30,7 @@ _GRACE = 10.0
 _POLL = 0.1
 """Seconds between looks at the processes."""
 
-_ALLOCATOR = {
+ALLOCATOR = {
     # glibc gives memory of large tensors back to the system after every use and asks for it
     # again; keeping it makes training on a CPU 1.5 times as fast.
     "MALLOC_MMAP_MAX_": "0",
@@ -136,7 +136,7 @@ def launch(arguments: Sequence[str], config: TrainingConfig, *, processes: int) 
 
 def _start(arguments: Sequence[str], config: TrainingConfig, processes: int) -> list[_Worker]:
     threads = config.run.threads or max(1, usable_cores() // processes)
-    common = _ALLOCATOR | os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
+    common = ALLOCATOR | os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
     common["WORLD_SIZE"] = str(processes)
     if processes > 1:
         common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import sacrebleu
 import torch
 from torch import Tensor
 
 from ferryman_bundle.tokenizer import PAD, Tokenizer
+from ferryman_quality import Metric, score
 from ferryman_training.batching import TokenPair, collate
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
@@ -87,8 +87,8 @@ class HeldOut:
         references = [pair.target for pair in chosen]
         return Scores(
             loss=loss / count,
-            bleu=sacrebleu.corpus_bleu(translations, [references]).score,
-            chrf=sacrebleu.corpus_chrf(translations, [references]).score,
+            bleu=score(Metric.BLEU, translations, references).value,
+            chrf=score(Metric.CHRF, translations, references).value,
             samples=tuple(
                 Sample(pair.source, translation, pair.target)
                 for pair, translation in zip(chosen, translations, strict=True)
