@@ -71,6 +71,15 @@ def test_attention_without_a_target_is_that_of_the_models_own_translation(rounde
     assert tokenizer.decode(ids) == translated[0]
 
 
+def test_texts_that_are_too_long_to_show_are_refused_not_cut(rounded):
+    long = "word " * 200
+    system = CheckpointSystem(str(rounded))
+    with pytest.raises(SettingError, match=r"TEXT: has \d+ tokens, but the model takes 128"):
+        system.attend(long, None, GREEDY)
+    with pytest.raises(SettingError, match=r"--target: has \d+ tokens"):
+        system.attend("a", long, GREEDY)
+
+
 @pytest.mark.parametrize("settings", [Settings(beam_size=4), Settings(length_penalty=0.5)])
 def test_a_search_that_only_the_engine_has_is_refused(rounded, settings):
     with pytest.raises(SettingError, match="decoded greedily") as caught:
