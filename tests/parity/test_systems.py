@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from ferryman_bundle.tokenizer import BOS, EOS
-from ferryman_quality.errors import NoSystemError, SettingError
+from ferryman_quality.errors import NoAttentionError, NoSystemError, SettingError
 from ferryman_quality.settings import Device, Settings
 from ferryman_server.evaluation import BundleSystem
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.evaluation import CheckpointSystem
+from ferryman_training.transformer import Transformer
 
 GREEDY = Settings(beam_size=1, device=Device.CPU, workers=1)
 
@@ -69,6 +70,22 @@ def test_attention_without_a_target_is_that_of_the_models_own_translation(rounde
     ]
     translated = system.translate([source], GREEDY, nothing).translations
     assert tokenizer.decode(ids) == translated[0]
+
+
+def test_a_checkpoint_without_attention_says_so(rounded, monkeypatch):
+    system = CheckpointSystem(str(rounded))
+    monkeypatch.setattr(Transformer, "attention", lambda self, source, target: None)
+    with pytest.raises(NoAttentionError, match="the model has no attention"):
+        system.attend("The file is empty.", None, GREEDY)
+
+
+def test_texts_that_are_too_long_to_show_are_refused_not_cut(rounded):
+    long = "word " * 200
+    system = CheckpointSystem(str(rounded))
+    with pytest.raises(SettingError, match=r"TEXT: has \d+ tokens, but the model takes 128"):
+        system.attend(long, None, GREEDY)
+    with pytest.raises(SettingError, match=r"--target: has \d+ tokens"):
+        system.attend("a", long, GREEDY)
 
 
 @pytest.mark.parametrize("settings", [Settings(beam_size=4), Settings(length_penalty=0.5)])
