@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pydantic
 
@@ -12,9 +13,24 @@ from ferryman_bundle.format_1 import Manifest1, upgrade
 from ferryman_bundle.manifest import FORMAT, FORMAT_VERSION, MANIFEST, Manifest
 
 _FORMATS: Final = (1, FORMAT_VERSION)
+_LONGEST: Final = 300
+"""Characters of a file that a message quotes."""
+
+
+class Document(NamedTuple):
+    """What ``manifest.json`` says."""
+
+    format_version: int
+    """Of the file; the manifest is of today's."""
+    manifest: Manifest
 
 
 def parse_manifest(content: bytes) -> Manifest:
+    """Return what ``manifest.json`` says; see `parse_document`."""
+    return parse_document(content).manifest
+
+
+def parse_document(content: bytes) -> Document:
     """Read ``manifest.json``; older formats come out as today's.
 
     Raises:
@@ -37,8 +53,8 @@ def parse_manifest(content: bytes) -> Manifest:
         )
     try:
         if version == 1:
-            return upgrade(Manifest1.model_validate(document))
-        return Manifest.model_validate(document)
+            return Document(version, upgrade(Manifest1.model_validate(document)))
+        return Document(version, Manifest.model_validate(document))
     except pydantic.ValidationError as error:
         raise BundleError(f"{MANIFEST}: {_faults(error)}; export the bundle again") from error
 
@@ -46,6 +62,11 @@ def parse_manifest(content: bytes) -> Manifest:
 def write_manifest(manifest: Manifest) -> bytes:
     """Return the content of ``manifest.json``, which is always of today's format."""
     return (manifest.model_dump_json(indent=2) + "\n").encode()
+
+
+def seal_of(document: bytes) -> bytes:
+    """Return the content of ``manifest.sha256``, which ``sha256sum --check`` understands."""
+    return f"{hashlib.sha256(document).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def _parse_json(content: bytes) -> Any:
@@ -79,9 +100,6 @@ def _faults(error: pydantic.ValidationError) -> str:
     more = f" (and {len(others)} more)" if others else ""
     text = f"{path}: {message}" if path else message
     return _shown(text, quoted=False) + more
-
-
-_LONGEST: Final = 300
 
 
 def _shown(value: object, *, quoted: bool = True) -> str:
