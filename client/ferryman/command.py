@@ -32,6 +32,7 @@ SUMMARIES = {
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
     "attention": "Draw what each piece of a translation looked at.",
+    "bundle": "Look into bundles, check them, and pack them for shipping.",
 }
 """The order of `--help`, which describes the verbs of this project without importing them."""
 
