@@ -44,6 +44,8 @@ class OnnxDecoder:
         self.state = DecodeState(tensors, width=width, max_sources=max_sources)
         self._session = session
         self._tensors = tensors
+        # A graph has the inputs that it needs: a recurrent step asks for no lengths.
+        self._inputs = {node.name for node in session.get_inputs()}
         self._bindings: dict[int, onnxruntime.IOBinding] = {}
         self._revision = self.state.revision
         # One more than the width is the most that a search asks for.
@@ -91,7 +93,8 @@ class OnnxDecoder:
                 outputs[tensor.output] = self.state.successor(tensor.name)
         binding = self._session.io_binding()
         for name, array in inputs.items():
-            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+            if name in self._inputs:
+                binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         for name, array in outputs.items():
             binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         return binding

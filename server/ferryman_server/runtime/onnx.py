@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnxruntime
 
-from ferryman_bundle import Bundle, StateKind
+from ferryman_bundle import Bundle
 from ferryman_server.engine.search import Floats
 from ferryman_server.engine.state import SOURCE_STEP
 from ferryman_server.runtime.decoder import OnnxDecoder
@@ -45,7 +45,6 @@ class OnnxRuntime:
         self.max_target_tokens = manifest.limits.max_target_tokens
         self._pad = manifest.tokens.pad
         self._tensors = manifest.variants["fp32"].state
-        self._memory = [t.name for t in self._tensors if t.kind is StateKind.MEMORY]
         self._weights = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
             for name, tensor in bundle.tensors().items()
@@ -56,6 +55,9 @@ class OnnxRuntime:
             )
             for name in ("encoder", "step")
         )
+        # The memory, and where a model starts from something, its first recurrent state.
+        returned = {output.name for output in self._encoder.get_outputs()}
+        self._encoded = [tensor.name for tensor in self._tensors if tensor.name in returned]
 
     def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
         """Return what the encoder makes of sources; see `Runtime.encode`."""
@@ -67,7 +69,7 @@ class OnnxRuntime:
             input_ids[row, : len(source) + 1] = *source, self.eos
             attention_mask[row, : len(source) + 1] = 1
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        return dict(zip(self._memory, self._encoder.run(self._memory, inputs), strict=True))
+        return dict(zip(self._encoded, self._encoder.run(self._encoded, inputs), strict=True))
 
     def decoder(self, *, width: int, max_sources: int) -> OnnxDecoder:
         """Return a decoder over an empty state; see `Runtime.decoder`."""

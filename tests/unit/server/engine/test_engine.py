@@ -10,7 +10,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_model import ToyRuntime
+from toy_model import ARCHITECTURES, ToyRuntime
 
 from ferryman_server.engine import (
     DeadlineError,
@@ -83,13 +83,19 @@ def engine(runtime):
         runtime.may_step.set()
 
 
-@given(jobs=jobs_of_all_kinds, seed=st.integers(0, 1000), workers=st.integers(1, 2))
-def test_an_answer_does_not_depend_on_company_or_arrival(jobs, seed, workers):
-    with Engine(ToyRuntime(), max_rows=8) as engine:
+@given(
+    architecture=st.sampled_from(sorted(ARCHITECTURES)),
+    jobs=jobs_of_all_kinds,
+    seed=st.integers(0, 1000),
+    workers=st.integers(1, 2),
+)
+def test_an_answer_does_not_depend_on_company_or_arrival(architecture, jobs, seed, workers):
+    runtime = ToyRuntime(architecture=architecture)
+    with Engine(runtime, max_rows=8) as engine:
         alone = [hypotheses(engine, [one])[0] for one in jobs]
     shuffled = random.Random(seed)
     order = shuffled.sample(range(len(jobs)), len(jobs))
-    with Engine(ToyRuntime(), max_rows=8, workers=workers) as engine:
+    with Engine(runtime, max_rows=8, workers=workers) as engine:
         futures = {}
         while order:
             together = [order.pop() for _ in range(min(len(order), shuffled.randint(1, 6)))]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textbook import Found, beam, exhaustive, greedy
-from toy_model import EOS, ToyRuntime
+from toy_model import ARCHITECTURES, EOS, ToyRuntime
 
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Search, search
 from ferryman_server.engine.beam import BeamSearch
@@ -20,6 +20,7 @@ from ferryman_server.engine.ticket import Ticket
 
 FIVE_WORDS = [EOS, 4, 5, 6, 7]
 
+architectures = st.sampled_from(sorted(ARCHITECTURES))
 sources = st.lists(st.integers(4, 7), min_size=1, max_size=20).map(tuple)
 
 
@@ -47,14 +48,17 @@ def test_the_examples_in_the_docstrings_hold():
 
 
 @given(
+    architecture=architectures,
     source=sources,
     ties=st.booleans(),
     seed=st.integers(0, 20),
     min_tokens=st.integers(0, 4),
     max_tokens=st.integers(5, 12),
 )
-def test_greedy_search_is_the_likeliest_token_each_time(source, ties, seed, min_tokens, max_tokens):
-    runtime = ToyRuntime(seed=seed, ties=ties)
+def test_greedy_search_is_the_likeliest_token_each_time(
+    architecture, source, ties, seed, min_tokens, max_tokens
+):
+    runtime = ToyRuntime(seed=seed, ties=ties, architecture=architecture)
     settings = Search(min_tokens=min_tokens, max_tokens=max_tokens)
     lane = Lane(runtime, width=1, max_sources=1)
     ((hypothesis,),) = decode(lane, [Job(source=source, search=settings)])
@@ -64,6 +68,7 @@ def test_greedy_search_is_the_likeliest_token_each_time(source, ties, seed, min_
 
 
 @given(
+    architecture=architectures,
     source=sources,
     ties=st.booleans(),
     seed=st.integers(0, 20),
@@ -73,9 +78,9 @@ def test_greedy_search_is_the_likeliest_token_each_time(source, ties, seed, min_
     length_penalty=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
 )
 def test_beam_search_is_textbook_beam_search(
-    source, ties, seed, width, min_tokens, max_tokens, length_penalty
+    architecture, source, ties, seed, width, min_tokens, max_tokens, length_penalty
 ):
-    runtime = ToyRuntime(seed=seed, ties=ties)
+    runtime = ToyRuntime(seed=seed, ties=ties, architecture=architecture)
     settings = Search(
         beam_size=width,
         num_hypotheses=width,
