@@ -7,9 +7,12 @@ from ferryman_server.engine.errors import (
     EngineFailedError,
     EngineStoppedError,
     OverloadedError,
+    Phase,
+    UnavailableError,
 )
-from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Result, Search
+from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Listener, Result
 from ferryman_server.engine.runtime import Runtime
+from ferryman_server.engine.search_options import LengthPenalty, Sampling, Search, Tail
 from ferryman_server.engine.statistics import Statistics
 
 __all__ = [
@@ -21,9 +24,15 @@ __all__ = [
     "FinishReason",
     "Hypothesis",
     "Job",
+    "LengthPenalty",
+    "Listener",
     "OverloadedError",
+    "Phase",
     "Result",
     "Runtime",
+    "Sampling",
     "Search",
     "Statistics",
+    "Tail",
+    "UnavailableError",
 ]

@@ -6,6 +6,7 @@ Dimension key:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -49,12 +50,13 @@ class OnnxRuntime:
             name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
             for name, tensor in bundle.tensors().items()
         }
-        self._encoder, self._step = (
-            make_session(
-                bundle.graph(name), self._weights, bundle.initializers(name), threads=threads
-            )
-            for name in ("encoder", "step")
-        )
+        self.has_full_tail = "step_full" in manifest.variants["fp32"].graphs
+        self.has_attention = False
+        self._bundle = bundle
+        self._threads = threads
+        self._encoder, self._step = (self._session(name) for name in ("encoder", "step"))
+        self._full_step: onnxruntime.InferenceSession | None = None
+        self._lock = threading.Lock()
         # The memory, and where a model starts from something, its first recurrent state.
         returned = {output.name for output in self._encoder.get_outputs()}
         self._encoded = [tensor.name for tensor in self._tensors if tensor.name in returned]
@@ -79,7 +81,27 @@ class OnnxRuntime:
             width=width,
             max_sources=max_sources,
             vocabulary_size=self.vocabulary_size,
+            full_session=self._session_with_full_tail if self.has_full_tail else None,
         )
+
+    def attention(
+        self, source: Sequence[int], targets: Sequence[Sequence[int]]
+    ) -> Sequence[Floats]:
+        """Return how much targets attend to their source; see `Runtime.attention`."""
+        raise NotImplementedError("no bundle has the graph scorer yet, and none is asked for it")
+
+    def _session(self, name: str) -> onnxruntime.InferenceSession:
+        bundle, threads = self._bundle, self._threads
+        return make_session(
+            bundle.graph(name), self._weights, bundle.initializers(name), threads=threads
+        )
+
+    def _session_with_full_tail(self) -> onnxruntime.InferenceSession:
+        """Return the step graph with the full tail, made when it is first needed."""
+        with self._lock:
+            if self._full_step is None:
+                self._full_step = self._session("step_full")
+            return self._full_step
 
     def verify(self, bundle: Bundle) -> None:
         """Decode the golden sentences of the bundle that this was made from.

@@ -14,9 +14,12 @@ from ferryman_server.engine import (
     EngineStoppedError,
     FinishReason,
     OverloadedError,
+    Phase,
+    UnavailableError,
 )
 from ferryman_server.errors import (
     DeadlineExceededError,
+    FeatureUnavailableError,
     InputTooLongError,
     QueueFullError,
     ServerDrainingError,
@@ -179,10 +182,30 @@ async def test_an_error_of_one_sentence_frees_all_the_others(translator, engine)
     answer = asyncio.ensure_future(translator.translate(request("One. Two. Three.")))
     while not engine.futures:
         await asyncio.sleep(0)
-    engine.futures[1].set_exception(DeadlineError())
+    engine.futures[1].set_exception(DeadlineError(Phase.DECODING))
     with pytest.raises(DeadlineExceededError):
         await answer
     assert [future.cancelled() for future in engine.futures] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [(Phase.QUEUED, "QUEUE_DEADLINE"), (Phase.DECODING, "DECODE_DEADLINE")],
+)
+async def test_a_deadline_says_where_it_passed(translator, engine, phase, reason):
+    engine.failure = DeadlineError(phase)
+    with pytest.raises(DeadlineExceededError) as caught:
+        await translator.translate(request("One."))
+    assert caught.value.reason == reason
+
+
+async def test_what_takes_a_graph_that_the_model_lacks_is_unavailable(translator, engine):
+    engine.refusal = UnavailableError(["prefix", "repetition_penalty"], "step_full")
+    with pytest.raises(FeatureUnavailableError) as caught:
+        await translator.translate(request("One."))
+    paths = [fault.path for fault in caught.value.faults]
+    assert paths == ["target_prefixes", "decoding.repetition_penalty"]
+    assert "step_full" in str(caught.value)
 
 
 async def test_cancelling_frees_the_engine(translator, engine):

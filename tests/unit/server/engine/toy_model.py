@@ -63,6 +63,8 @@ class ToyRuntime:
     eos = EOS
     max_source_tokens = 200
     max_target_tokens = 400
+    has_full_tail = True
+    has_attention = True
 
     def __init__(
         self, words: int = 12, *, seed: int = 0, ties: bool = False, architecture: str = "hybrid"
@@ -126,6 +128,15 @@ class ToyRuntime:
         # The trail starts as its padding, which no encoder has to return.
         return {name: value for name, value in outputs.items() if self.has(name)}
 
+    def attention(self, source: Sequence[int], targets: Sequence[Sequence[int]]) -> list[Floats]:
+        """Return weights that have nothing to do with the step, but depend on all tokens."""
+        weights = []
+        for target in targets:
+            random = np.random.default_rng([*source, 0, *target])
+            rows = random.random((len(target), len(source))) ** 8
+            weights.append((rows / rows.sum(axis=1, keepdims=True)).astype(np.float32))
+        return weights
+
     def decoder(self, *, width: int, max_sources: int) -> ToyDecoder:
         return ToyDecoder(self, DecodeState(self.tensors, width=width, max_sources=max_sources))
 
@@ -142,6 +153,9 @@ class ToyDecoder:
         log_probs = self._advance()
         ids = np.argsort(-log_probs, axis=2, kind="stable")[:, :, :candidates]
         return np.take_along_axis(log_probs, ids, axis=2), ids
+
+    def step_full(self) -> Floats:
+        return self._advance()
 
     def _advance(self) -> Floats:
         """Advance every hypothesis; return the log-probability of each next token, (n, W, V)."""
