@@ -27,6 +27,8 @@ def draw_search(draw: random.Random, *, words: int = 12, longest: int = 20) -> S
     }
     if draw.random() < 0.3:
         fields["loop_tokens"] = draw.choice([8, 9, 12])
+        # A toy repeats itself only where it may not end.
+        fields["min_tokens"] = draw.choice([0, max_tokens - 1])
     draw.choice([_plain, _beam, _groups, _sampling, _alternatives])(draw, fields)
     for add_rule in (_penalty, _ngrams, _suppressed, _prefix, _forced):
         if draw.random() < 0.2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,19 @@ def test_a_model_that_repeats_itself_is_cut(parrot, words, options):
         # The others of the beam are the same with a word or two in between, and follow soon.
         assert len(best.ids) in (24, 32, 40)
         assert lane._state.longest <= 64
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_source_that_was_moved_is_still_watched(parrot, width):
+    settings = replace(LOOPS, beam_size=width)
+    short = Search(max_tokens=3, min_tokens=2, beam_size=width)
+    jobs = [Job(source=(5, 6), search=search) for search in (short, settings)]
+    _, moved = decode(Lane(parrot(7), width=width, max_sources=2), jobs)
+    _, at_home = decode(Lane(parrot(7), width=width, max_sources=2), jobs[::-1])
+    (alone,) = decode(Lane(parrot(7), width=width, max_sources=1), jobs[1:])
+    assert moved == alone
+    assert moved[0].finish_reason is FinishReason.LOOP_GUARD
+    assert at_home[0].finish_reason is FinishReason.MAX_TOKENS
 
 
 def test_what_goes_on_in_a_beam_comes_before_what_was_cut(parrot):
