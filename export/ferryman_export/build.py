@@ -13,6 +13,7 @@ from ferryman_bundle.manifest import (
     TOKENIZER,
     WEIGHTS,
     GraphEntry,
+    Initializer,
     SearchSettings,
     Storage,
     Variant,
@@ -21,6 +22,7 @@ from ferryman_bundle.weights import pack_weights
 from ferryman_bundle.writer import describe_files, require_absent, write_bundle
 from ferryman_export.card import render_card
 from ferryman_export.description import Description, describe
+from ferryman_export.errors import ExportError
 from ferryman_export.lowering import lower
 from ferryman_export.phases import Phases
 from ferryman_export.proof import Evidence, prove
@@ -28,6 +30,7 @@ from ferryman_export.quality import measure_quality
 from ferryman_export.rounding import round_weights
 from ferryman_export.transformer_graphs import EncoderGraph, StepGraph, state_tensors
 from ferryman_training.checkpoint import Checkpoint
+from ferryman_training.transformer import Transformer
 
 
 def build_bundle(
@@ -57,7 +60,10 @@ def build_bundle(
     """
     require_absent(directory)
     with phases.phase("Rounding weights") as found:
-        model = round_weights(checkpoint.model(), storage)
+        trained = checkpoint.model()
+        if not isinstance(trained, Transformer):
+            raise ExportError(f"models of the family {trained.config.family} have no graphs yet")
+        model = round_weights(trained, storage)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         found.append(f"{parameters:,} parameters, {storage.value}")
     with phases.phase("Tracing graphs") as found:
@@ -67,7 +73,10 @@ def build_bundle(
     proof = prove(model, checkpoint, lowered, state, evidence=evidence, phases=phases)
     weights, entries = pack_weights(lowered.tensors, storage)
     graphs = {
-        name: GraphEntry(file=f"{name}.onnx", weights=graph.weights)
+        name: GraphEntry(
+            file=f"{name}.onnx",
+            initializers={weight: Initializer(tensor=weight) for weight in graph.weights},
+        )
         for name, graph in lowered.graphs.items()
     }
     contents = {
@@ -82,12 +91,14 @@ def build_bundle(
         format_version=FORMAT_VERSION,
         **describe(checkpoint, description, search),
         parameters=parameters,
-        variants={"fp32": Variant(graphs=graphs, state=state)},
+        variants={
+            "fp32": Variant(
+                provider="cpu", graphs=graphs, state=state, parity=proof.parity, quality=None
+            )
+        },
         weights=entries,
         files=describe_files(contents),
-        golden=proof.golden,
-        parity={"fp32": proof.parity},
-        quality=None,
+        golden={"fp32": proof.golden},
     )
     if evidence.test_set is not None:
         with phases.phase("Translating the test set") as found:
@@ -95,10 +106,11 @@ def build_bundle(
             quality = measure_quality(
                 bundle, evidence.test, search=search, test_set=evidence.test_set
             )
-            manifest = manifest.model_copy(update={"quality": quality})
+            measured = manifest.variants["fp32"].model_copy(update={"quality": quality})
+            manifest = manifest.model_copy(update={"variants": {"fp32": measured}})
             found.append(f"BLEU {quality.bleu:.1f}, chrF {quality.chrf:.1f}")
     with phases.phase("Writing the bundle") as found:
-        card = render_card(manifest, checkpoint.config.model, data=description.data)
+        card = render_card(manifest, model.config, data=description.data)
         contents[CARD] = card.encode()
         manifest = manifest.model_copy(update={"files": describe_files(contents)})
         write_bundle(directory, manifest, contents)

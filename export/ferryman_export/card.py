@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ferryman_bundle.manifest import Manifest, Parity, Quality, Storage
-from ferryman_training.config import ModelConfig
+from ferryman_training.model_config import TransformerConfig
 
 
-def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) -> str:
+def render_card(manifest: Manifest, config: TransformerConfig, *, data: str | None) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -21,7 +21,7 @@ def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) ->
         _use(manifest),
         _model(manifest, config),
         _quality(manifest.quality),
-        *(_parity(variant, parity) for variant, parity in manifest.parity.items()),
+        *(_parity(n, v.parity) for n, v in manifest.variants.items() if v.parity is not None),
         f"## Training data\n\n{data or 'Nothing was said about the training data at export.'}",
         f"## Licence\n\n{manifest.licence}\n\nThe full text is in the file `LICENSE`.",
         _limits(manifest),
@@ -50,7 +50,7 @@ translation may be wrong, leave something out or add something, and reads fluent
 let a person who knows both languages check whatever matters."""
 
 
-def _model(manifest: Manifest, config: ModelConfig) -> str:
+def _model(manifest: Manifest, config: TransformerConfig) -> str:
     stored = {entry.storage for entry in manifest.weights.values()}
     storage = (
         "matrices as int8 with one scale per row, computed in float32"
@@ -117,7 +117,7 @@ def _limits(manifest: Manifest) -> str:
 - Sources of up to {limits.max_source_tokens} tokens, as in training; split longer text into sentences.
 - Translations of up to {limits.max_target_tokens} tokens, and at most {generation.max_length_ratio:g} times the source and {generation.max_length_offset} more.
 - Search, unless a request says otherwise: beam {generation.beam_size}, length penalty {generation.length_penalty:g}.
-- {len(manifest.golden)} golden sentences are in the manifest; a machine that answers them otherwise computes wrongly."""  # noqa: E501
+- {sum(map(len, manifest.golden.values()))} golden sentences are in the manifest; a machine that answers them otherwise computes wrongly."""  # noqa: E501
 
 
 def _environment(manifest: Manifest) -> str:

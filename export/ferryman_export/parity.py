@@ -24,7 +24,8 @@ from ferryman_export.greedy import GreedyTranslation
 from ferryman_export.runner import GraphRunner, State, pad_sources
 from ferryman_training.batching import TokenPair
 from ferryman_training.decoding import NEVER_GENERATED, Decoded
-from ferryman_training.transformer import Cache, Memory, Transformer
+from ferryman_training.transformer import Memory, Transformer
+from ferryman_training.transformer import State as Caches
 
 _CANDIDATES = 4
 """Log-probabilities compared at every step: these many, the likeliest."""
@@ -85,7 +86,8 @@ def compare_teacher_forced(
     """Feed the true target to both, and compare all that they put out and carry along."""
     sources = [pair.source for pair in pairs]
     ids, mask = pad_sources(sources)
-    memory, cache = model.encode(torch.from_numpy(ids)), model.empty_cache(len(pairs))
+    memory = model.encode(torch.from_numpy(ids))
+    caches = model.initial_state(memory)
     lengths = np.array([len(pair.target) + 1 for pair in pairs])
     state: State = {
         **runner.encode(sources),
@@ -94,14 +96,14 @@ def compare_teacher_forced(
     _compare_memory(memory, state, mask.astype(bool), comparison)
     for past in range(lengths.max()):
         newest = np.array([(BOS, *pair.target, *[PAD] * past)[past] for pair in pairs])
-        logits, cache = model.step(torch.from_numpy(newest), memory, cache)
+        logits, caches = model.step(torch.from_numpy(newest), memory, caches)
         log_probs, best, state = runner.step(
             newest[:, None], np.full(len(pairs), past, np.int32), state, candidates=_CANDIDATES
         )
         # A sentence that has ended is in the batch still, but not in the comparison.
         rows = np.flatnonzero(past < lengths)
         _compare_candidates(logits[rows], log_probs[rows], best[rows], comparison)
-        for name, tensor in _caches(cache):
+        for name, tensor in _caches(caches):
             found = state[name][rows, :, : past + 1]
             comparison.compare(name.replace("cache", "present"), tensor[rows], found)
 
@@ -132,9 +134,9 @@ def _compare_candidates(
     comparison.agreed += int((expected.argmax(dim=-1).numpy() == best[:, 0]).sum())
 
 
-def _caches(cache: Cache) -> Iterator[tuple[str, Tensor]]:
+def _caches(caches: Caches) -> Iterator[tuple[str, Tensor]]:
     """Yield the caches of the model under the names of the graphs."""
-    for i, (keys, values) in enumerate(zip(cache.keys, cache.values, strict=True)):
+    for i, (keys, values) in enumerate(zip(caches.keys, caches.values, strict=True)):
         yield f"cache.{i}.key", keys
         yield f"cache.{i}.value", values
 

@@ -26,14 +26,14 @@ from torch import Tensor, nn
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_export.interface import Port
 from ferryman_export.operators import group_query_attention, top_k
-from ferryman_training.config import ModelConfig
 from ferryman_training.decoding import NEVER_GENERATED
+from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import DecoderLayer, EncoderLayer, Transformer, sinusoids
 
 T = TypeVar("T")
 
 
-def state_tensors(config: ModelConfig) -> list[StateTensor]:
+def state_tensors(config: TransformerConfig) -> list[StateTensor]:
     """Declare what the encoder hands over, and what passes from step to step."""
     heads, size = config.heads, config.width // config.heads
 
@@ -78,7 +78,7 @@ def state_tensors(config: ModelConfig) -> list[StateTensor]:
     ]
 
 
-def state_ports(config: ModelConfig, kind: StateKind) -> list[Port]:
+def state_ports(config: TransformerConfig, kind: StateKind) -> list[Port]:
     """Return the ports of one kind of state, in the order that the graphs take them."""
     return [
         Port(tensor.name, torch.float32, tensor.shape)
@@ -230,7 +230,7 @@ class StepGraph(nn.Module):
         return torch.log_softmax(logits, dim=-1).gather(1, ids), ids
 
 
-def _by_head(x: Tensor, shape: Sequence[int], config: ModelConfig) -> Tensor:
+def _by_head(x: Tensor, shape: Sequence[int], config: TransformerConfig) -> Tensor:
     """Split the width into heads and the rows into `shape`, (B x T, D) -> (B, T, H, K)."""
     return x.view(*shape, config.heads, config.width // config.heads)
 

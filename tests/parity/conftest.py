@@ -21,8 +21,10 @@ from ferryman_export.rounding import round_weights
 from ferryman_export.runner import GraphRunner
 from ferryman_training.batching import tokenize
 from ferryman_training.checkpoint import Checkpoint, Progress
-from ferryman_training.config import CorpusConfig, ModelConfig, TrainingConfig, VocabularyConfig
+from ferryman_training.config import TrainingConfig
 from ferryman_training.corpus import read_pairs
+from ferryman_training.corpus_config import CorpusConfig, VocabularyConfig
+from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import Transformer
 from ferryman_training.vocabulary import train_tokenizer
 
@@ -42,7 +44,9 @@ def checkpoint(request, tmp_path_factory):
         name="tiny",
         corpus=CorpusConfig(train=SAMPLE, valid=SAMPLE),
         vocabulary=VocabularyConfig(size=600),
-        model=ModelConfig(encoder_layers=2, decoder_layers=2, width=48, heads=3, feed_forward=96),
+        model=TransformerConfig(
+            encoder_layers=2, decoder_layers=2, width=48, heads=3, feed_forward=96
+        ),
     )
     texts = [text for pair in read_pairs(SAMPLE)[:800] for text in (pair.source, pair.target)]
     seed = request.config.option.seed

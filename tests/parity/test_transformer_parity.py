@@ -28,7 +28,8 @@ def test_teacher_forcing_equals_step_by_step(model, tokens):
     chosen = [pair for pair in tokens if len(pair.target) < 60][:12]
     batch = collate(chosen)
     expected = model.logits(model(batch.source, batch.target_input))
-    memory, cache = model.encode(batch.source), model.empty_cache(len(chosen))
+    memory = model.encode(batch.source)
+    cache = model.initial_state(memory)
     for t in range(batch.target_input.shape[1]):
         logits, cache = model.step(batch.target_input[:, t], memory, cache)
         rows = torch.tensor([t <= len(pair.target) for pair in chosen])
@@ -137,7 +138,7 @@ def test_candidates_are_the_best_that_may_come_with_the_model_s_probabilities(
     assert not np.isin(ids, banned).any()
     assert (np.diff(log_probs, axis=1) <= 0).all()
     memory = model.encode(collate([TokenPair(s, ()) for s in sources]).source)
-    logits, _ = model.step(torch.full((2,), BOS), memory, model.empty_cache(2))
+    logits, _ = model.step(torch.full((2,), BOS), memory, model.initial_state(memory))
     expected = torch.log_softmax(logits.detach(), dim=-1)
     np.testing.assert_allclose(log_probs, expected.gather(1, torch.from_numpy(ids)), atol=TOLERANCE)
     if k == 597:

@@ -26,10 +26,15 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> 
     Returns:
         (B, H, T, K).
     """
+    return attention_weights(query, keys, bias) @ values
+
+
+def attention_weights(query: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
+    """The softmax of equation 1; arguments as for `attend`, the result (B, H, T, S)."""
     scores = (query * query.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
     if bias is not None:
         scores = scores + bias
-    return torch.softmax(scores, dim=-1) @ values
+    return torch.softmax(scores, dim=-1)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -102,3 +107,7 @@ class CrossAttention(nn.Module):
         query = split_heads(self.query(x), self.heads)
         attended: Tensor = self.output(merge_heads(attend(query, keys, values, bias)))
         return attended
+
+    def weights(self, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
+        """Return what `forward` looks at, (B, H, T, S)."""
+        return attention_weights(split_heads(self.query(x), self.heads), keys, bias)

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ferryman_training.config import RunConfig
+from ferryman_training.run_config import RunConfig
 
 
 class WeightAverage:

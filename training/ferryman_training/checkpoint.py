@@ -20,7 +20,7 @@ from torch import Tensor
 from ferryman_bundle.tokenizer import Tokenizer, TokenizerError
 from ferryman_training.config import TrainingConfig, load_config
 from ferryman_training.errors import CheckpointError
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import Seq2Seq, build_model
 
 CONFIG, WEIGHTS, TOKENIZER, PROGRESS = (
     "config.toml",
@@ -90,13 +90,13 @@ class Checkpoint:
             progress=_load_progress(directory / PROGRESS),
         )
 
-    def model(self) -> Transformer:
+    def model(self) -> Seq2Seq:
         """Build the model in float32, in evaluation mode.
 
         Raises:
             CheckpointError: The weights do not fit the config.
         """
-        model = Transformer(self.config.model, self.tokenizer.vocabulary_size)
+        model = build_model(self.config.model, self.tokenizer.vocabulary_size)
         try:
             model.load_state_dict(self.weights)
         except RuntimeError as error:

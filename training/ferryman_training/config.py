@@ -9,147 +9,26 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 
+from ferryman_training.config_section import Section
+from ferryman_training.corpus_config import BatchConfig, CorpusConfig, VocabularyConfig
 from ferryman_training.errors import ConfigError
-
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Positive = Annotated[int, Field(gt=0)]
-
-
-class _Section(BaseModel):
-    # Defaults are validated too: `width = 250` alone does not fit the default number of heads.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
-    )
+from ferryman_training.model_config import ModelConfig, TransformerConfig
+from ferryman_training.optimizer_config import OptimizerConfig
+from ferryman_training.run_config import RunConfig
 
 
-class CorpusConfig(_Section):
-    """Where the sentence pairs are: TSV, source TAB target, plain or .gz/.xz."""
-
-    train: Path
-    """Training pairs; a relative path is relative to the config file."""
-    valid: Path
-    """Validation pairs, never trained on."""
-    source_language: str = "en"
-    """BCP-47 code of the source side."""
-    target_language: str = "fr"
-    """BCP-47 code of the target side."""
-    max_tokens: Positive = 128
-    """Pairs with a longer side, in tokens, are left out and counted."""
-    placeholder_share: Fraction = 0.15
-    """Share of the pairs in which, each epoch anew, shared spans become reserved pieces."""
-
-
-class VocabularyConfig(_Section):
-    """The joint SentencePiece vocabulary."""
-
-    kind: Literal["unigram", "bpe"] = "unigram"
-    size: Annotated[int, Field(ge=325)] = 8192
-    """Pieces in all; 256 bytes, 64 reserved and 4 special ones are among them."""
-    character_coverage: Annotated[float, Field(gt=0.9, le=1.0)] = 0.9998
-    """Share of the corpus' characters that get a piece; the rest is spelt in bytes."""
-    sample_sentences: Positive = 400_000
-    """SentencePiece is trained on at most so many sentences, drawn at random."""
-
-
-class ModelConfig(_Section):
-    """The Transformer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762), pre-norm."""
-
-    family: Literal["transformer"] = "transformer"
-    encoder_layers: Positive = 6
-    decoder_layers: Positive = 2
-    width: Positive = 256
-    """Size of embeddings and layer outputs, d_model in the paper."""
-    heads: Positive = 4
-    feed_forward: Positive = 1024
-    """Size of the hidden layer of the feed-forward blocks, d_ff in the paper."""
-    dropout: Fraction = 0.1
-
-    @field_validator("width")
-    @classmethod
-    def _width_is_even(cls, width: int) -> int:
-        if width % 2:
-            raise ValueError(f"{width} is odd; sinusoidal positions come in pairs")
-        return width
-
-    @field_validator("heads")
-    @classmethod
-    def _heads_divide_width(cls, heads: int, info: ValidationInfo) -> int:
-        width = info.data.get("width")
-        if width is not None and width % heads:
-            raise ValueError(f"{heads} does not divide model.width {width}")
-        return heads
-
-
-class BatchConfig(_Section):
-    """How sentence pairs become updates."""
-
-    tokens: Positive = 4096
-    """Size of one micro-batch: sentences times the longest side, padding included."""
-    micro_batches: Positive = 2
-    """Micro-batches per update, shared out over the processes and accumulated."""
-
-
-class OptimizerConfig(_Section):
-    """Optimizer and learning-rate schedule."""
-
-    kind: Literal["adamw", "muon"] = "adamw"
-    """``muon`` orthogonalises the updates of matrices (torch.optim.Muon); the rest is AdamW."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1.4e-3
-    """The peak, at the end of the warm-up."""
-    warmup_steps: Positive = 800
-    """The first so many updates go up linearly from zero."""
-    schedule: Literal["inverse-sqrt", "constant"] = "inverse-sqrt"
-    """What follows the warm-up, until the cool-down."""
-    cooldown_steps: Annotated[int, Field(ge=0)] = 1500
-    """The last so many updates go down linearly to zero."""
-    betas: tuple[Fraction, Fraction] = (0.9, 0.98)
-    """Decay of the two moments of AdamW."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Decoupled, times the learning rate, of every parameter."""
-    clip_norm: Annotated[float, Field(gt=0)] = 1.0
-    """Gradients with a greater L2 norm are scaled down to it."""
-    label_smoothing: Fraction = 0.1
-
-
-class RunConfig(_Section):
-    """How long to train, and what to do on the way."""
-
-    steps: Positive = 10_000
-    """Updates in all."""
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """``auto`` takes CUDA where there is a GPU."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """``bfloat16`` computes in bfloat16 and keeps float32 master weights."""
-    seed: int = 20261121
-    """Decides initial weights, vocabulary sample, order of the corpus, dropout."""
-    log_every: Positive = 50
-    """Updates between lines of the log; the figures are means over as many."""
-    validate_every: Positive = 1000
-    """Updates between validations: loss on all, BLEU and chrF by real decoding on some."""
-    validation_sentences: Positive = 400
-    """Sentences that are decoded for BLEU and chrF during training."""
-    checkpoint_every: Positive = 250
-    """Updates between checkpoints."""
-    average_last: Positive = 5
-    """At the end the last so many averaging points are averaged into the final weights."""
-    average_every: Positive = 250
-    """Updates between averaging points."""
-    threads: Annotated[int, Field(ge=0)] = 0
-    """Threads per process; 0 shares the machine's cores out over the processes."""
-
-
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """A whole run."""
 
     name: str = "model"
     corpus: CorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = TransformerConfig()
     batch: BatchConfig = BatchConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
@@ -243,15 +122,25 @@ def _apply(document: dict[str, Any], override: str) -> None:
 
 def _fault(detail: Any) -> str:
     """Return one line for one pydantic error, beginning with the path of the value."""
-    path = ".".join(str(part) for part in detail["loc"])
+    section, *keys = detail["loc"]
+    if section == "model":
+        keys = keys[1:]  # the first is the family, by which pydantic tells the sections apart
+    path = ".".join(str(part) for part in (section, *keys))
+    context, value = detail.get("ctx", {}), detail["input"]
     match detail["type"]:
-        case "value_error" if len(detail["loc"]) == 1:  # of a whole section; names the key itself
-            return f"{path}.{detail['ctx']['error']}"
+        case "value_error" if not keys:  # of a whole section; names the key itself
+            return f"{path}.{context['error']}"
         case "value_error":
-            return f"{path}: {detail['ctx']['error']}"
+            fault = str(context["error"])
         case "extra_forbidden":
-            return f"{path}: there is no such setting"
+            fault = "there is no such setting"
         case "missing":
-            return f"{path}: is required"
+            fault = "is required"
+        case "union_tag_invalid":
+            families = context["expected_tags"]
+            return f"{path}.family: must be one of {families}, but is {context['tag']!r}"
+        case "union_tag_not_found":
+            fault = f"must be a section, but is {value!r}"
         case _:
-            return f"{path}: {detail['msg']}, but is {detail['input']!r}"
+            fault = f"{detail['msg']}, but is {value!r}"
+    return f"{path}: {fault}"

@@ -12,7 +12,7 @@ import torch
 
 from ferryman_bundle.tokenizer import BOS, EOS, PAD, UNKNOWN
 from ferryman_training.batching import pad
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import Seq2Seq
 
 NEVER_GENERATED = (PAD, UNKNOWN, BOS)
 """Ids that are no part of any translation."""
@@ -37,7 +37,7 @@ def length_limit(source_tokens: int) -> int:
 
 @torch.no_grad()
 def decode_greedily(
-    model: Transformer, sources: Sequence[Sequence[int]], *, batch_size: int = 64
+    model: Seq2Seq, sources: Sequence[Sequence[int]], *, batch_size: int = 64
 ) -> list[Decoded]:
     """Translate by taking the likeliest token at every step.
 
@@ -58,10 +58,10 @@ def decode_greedily(
     return [results[i] for i in range(len(sources))]
 
 
-def _decode_batch(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Decoded]:
-    device = model.embedding.weight.device
+def _decode_batch(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[Decoded]:
+    device = model.output_weight.device
     memory = model.encode(pad([(*s, EOS) for s in sources]).to(device))
-    cache = model.empty_cache(len(sources))
+    state = model.initial_state(memory)
     limits = [length_limit(len(s)) for s in sources]
     ids = torch.full((len(sources),), BOS, device=device)
     tokens: list[list[int]] = [[] for _ in sources]
@@ -69,7 +69,7 @@ def _decode_batch(model: Transformer, sources: Sequence[Sequence[int]]) -> list[
     finished = [False] * len(sources)
     running = set(range(len(sources)))
     while running:
-        logits, cache = model.step(ids, memory, cache)
+        logits, state = model.step(ids, memory, state)
         log_probabilities = torch.log_softmax(logits.float(), dim=-1)
         log_probabilities[:, list(NEVER_GENERATED)] = float("-inf")
         best, ids = log_probabilities.max(dim=-1)

@@ -21,7 +21,7 @@ from ferryman_training.errors import ConfigError
 from ferryman_training.loss import smoothed_cross_entropy
 from ferryman_training.optimization import MasterOptimizer, learning_rate
 from ferryman_training.replicas import Replicas
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import build_model
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -59,7 +59,7 @@ class Learner:
             raise ConfigError('run.device: "cuda" was asked for, but torch finds no GPU')
         torch.manual_seed(config.run.seed)
         # Drawn on the CPU, so that the same seed begins with the same weights everywhere.
-        self.model = Transformer(config.model, vocabulary_size).to(self.device)
+        self.model = build_model(config.model, vocabulary_size).to(self.device)
         self.optimizer = MasterOptimizer(self.model, config.optimizer)
         self.model.to(_PRECISIONS[config.run.precision])
         self.optimizer.publish()
@@ -103,8 +103,9 @@ class Learner:
         counts = batch.target_output != PAD
         smoothed, plain = smoothed_cross_entropy(
             self.model(batch.source, batch.target_input)[counts],
-            self.model.embedding.weight,
+            self.model.output_weight,
             batch.target_output[counts],
+            bias=self.model.output_bias,
             smoothing=self._config.optimizer.label_smoothing,
         )
         # About the mean over a full batch, so that half precision cannot overflow; `update`,

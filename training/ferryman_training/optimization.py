@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ferryman_training.config import OptimizerConfig
 from ferryman_training.errors import DivergenceError
+from ferryman_training.optimizer_config import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +21,11 @@ from torch.nn import functional
 
 from ferryman_bundle.tokenizer import PAD
 from ferryman_training.attention import CrossAttention, SelfAttention
-from ferryman_training.config import ModelConfig
+from ferryman_training.model_config import TransformerConfig
+from ferryman_training.seq2seq import Seq2Seq
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What the encoder hands to the decoder."""
 
     keys: tuple[Tensor, ...]
@@ -37,9 +36,8 @@ class Memory:
     """Added to attention scores: 0 on tokens, minus infinity on padding, (B, 1, 1, S)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
-    """Self-attention keys and values of the target so far; empty before the first step."""
+class State(NamedTuple):
+    """The cache: keys and values of the target so far, none before the first step."""
 
     keys: tuple[Tensor, ...]
     """Of each decoder layer, (B, H, P, K)."""
@@ -83,7 +81,7 @@ class FeedForward(nn.Module):
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each x + dropout(block(norm(x)))."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = SelfAttention(config.width, config.heads)
@@ -101,7 +99,7 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Self-attention, attention to the source, feed-forward."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = SelfAttention(config.width, config.heads)
@@ -132,10 +130,12 @@ class DecoderLayer(nn.Module):
         return y
 
 
-class Transformer(nn.Module):
-    """Encoder and decoder with `encode`, teacher-forced `forward` and incremental `step`."""
+class Transformer(Seq2Seq):
+    """Encoder and decoder; one embedding serves source, target and output."""
 
-    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+    config: TransformerConfig
+
+    def __init__(self, config: TransformerConfig, vocabulary_size: int) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(vocabulary_size, config.width)
@@ -170,6 +170,26 @@ class Transformer(nn.Module):
         return x
 
     @property
+    def source_embedding(self) -> nn.Embedding:
+        """The one embedding."""
+        return self.embedding
+
+    @property
+    def target_embedding(self) -> nn.Embedding:
+        """The one embedding."""
+        return self.embedding
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The one embedding, (V, D)."""
+        return self.embedding.weight
+
+    @property
+    def output_bias(self) -> None:
+        """The output layer adds nothing."""
+        return
+
+    @property
     def decoder_layers(self) -> Sequence[DecoderLayer]:
         """The layers of the decoder, first to last."""
         return cast("Sequence[DecoderLayer]", self.decoder)
@@ -180,11 +200,7 @@ class Transformer(nn.Module):
         return zeros.masked_fill(ids == PAD, float("-inf"))[:, None, None, :]
 
     def encode(self, source: Tensor) -> Memory:
-        """Read the source.
-
-        Args:
-            source: Token ids with the end of sentence, padded with PAD, (B, S).
-        """
+        """Read the source; see `Seq2Seq.encode`."""
         bias = self.padding_bias(source)
         x = self.embed(source, torch.arange(source.shape[1], device=source.device))
         for layer in self.encoder:
@@ -194,57 +210,59 @@ class Transformer(nn.Module):
         return Memory(tuple(k for k, _ in pairs), tuple(v for _, v in pairs), bias)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Teacher-forced pass: every position sees the true target before it.
-
-        Args:
-            source: (B, S), see `encode`.
-            target: The start of sentence and the target tokens, padded with PAD, (B, T).
-
-        Returns:
-            What the output layer reads, (B, T, D); see `logits`.
-        """
+        """Teacher-forced pass; see `Seq2Seq.forward`."""
         memory = self.encode(source)
-        length = target.shape[1]
-        x = self.embed(target, torch.arange(length, device=target.device))
-        future = torch.full((length, length), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
-        for i, layer in enumerate(self.decoder_layers):
-            attended = layer.attention(layer.attention_norm(x), future)
-            x = layer.finish(x, attended, memory.keys[i], memory.values[i], memory.bias)
+        x = self.embed(target, torch.arange(target.shape[1], device=target.device))
+        for i in range(len(self.decoder_layers)):
+            x = self._decode(i, x, memory)
         hidden: Tensor = self.decoder_norm(x)
         return hidden
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """(..., D) -> (..., V), through the transposed embedding."""
-        return functional.linear(hidden, self.embedding.weight)
+    def _decode(self, index: int, x: Tensor, memory: Memory) -> Tensor:
+        """One decoder layer over whole targets, (B, T, D) -> (B, T, D)."""
+        layer = self.decoder_layers[index]
+        attended = layer.attention(layer.attention_norm(x), _future(x))
+        return layer.finish(x, attended, memory.keys[index], memory.values[index], memory.bias)
 
-    def empty_cache(self, batch: int) -> Cache:
-        """Return the cache of `batch` sentences before their first step."""
+    def attention(self, source: Tensor, target: Tensor) -> Tensor:
+        """Return the mean of the last layer's heads; see `Seq2Seq.attention`."""
+        memory = self.encode(source)
+        x = self.embed(target, torch.arange(target.shape[1], device=target.device))
+        *_, last = self.decoder_layers
+        for i in range(len(self.decoder_layers) - 1):
+            x = self._decode(i, x, memory)
+        x = x + last.dropout(last.attention(last.attention_norm(x), _future(x)))
+        weights = last.cross.weights(last.cross_norm(x), memory.keys[-1], memory.bias)
+        return weights.mean(dim=1)
+
+    def initial_state(self, memory: Memory) -> State:
+        """Return empty caches."""
         size = self.config.width // self.config.heads
-        empty = self.embedding.weight.new_zeros(batch, self.config.heads, 0, size)
+        empty = memory.bias.new_zeros(memory.bias.shape[0], self.config.heads, 0, size)
         layers = (empty,) * self.config.decoder_layers
-        return Cache(layers, layers)
+        return State(layers, layers)
 
-    def step(self, ids: Tensor, memory: Memory, cache: Cache) -> tuple[Tensor, Cache]:
-        """Extend every target by one token.
+    def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
+        """Extend every target by one token; see `Seq2Seq.step`.
 
-        Args:
-            ids: The last token of each target, (B,).
-            memory: From `encode`.
-            cache: From the step before, or `empty_cache`; all rows have the same length P.
-
-        Returns:
-            Logits of the next token, (B, V), and the cache with P + 1 positions.
+        All rows have the same length P; the caches that come back have P + 1 positions.
         """
-        position = torch.full((1,), cache.keys[0].shape[2], device=ids.device)
+        position = torch.full((1,), state.keys[0].shape[2], device=ids.device)
         x = self.embed(ids[:, None], position)
         all_keys, all_values = [], []
         for i, layer in enumerate(self.decoder_layers):
             query, keys, values = layer.attention.project(layer.attention_norm(x))
-            keys = torch.cat([cache.keys[i], keys], dim=2)
-            values = torch.cat([cache.values[i], values], dim=2)
+            keys = torch.cat([state.keys[i], keys], dim=2)
+            values = torch.cat([state.values[i], values], dim=2)
             attended = layer.attention.attend(query, keys, values, None)
             x = layer.finish(x, attended, memory.keys[i], memory.values[i], memory.bias)
             all_keys.append(keys)
             all_values.append(values)
         logits = self.logits(self.decoder_norm(x))[:, 0]
-        return logits, Cache(tuple(all_keys), tuple(all_values))
+        return logits, State(tuple(all_keys), tuple(all_values))
+
+
+def _future(x: Tensor) -> Tensor:
+    """Return what hides later positions from earlier ones, (T, T), for x (B, T, D)."""
+    length = x.shape[1]
+    return torch.full((length, length), float("-inf"), dtype=x.dtype, device=x.device).triu(1)

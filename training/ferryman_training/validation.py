@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ferryman_bundle.tokenizer import PAD, Tokenizer
 from ferryman_training.batching import TokenPair, collate
-from ferryman_training.config import ModelConfig
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
 from ferryman_training.loss import smoothed_cross_entropy
+from ferryman_training.model_config import ModelConfig
 from ferryman_training.replicas import Replicas
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import Seq2Seq, build_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class HeldOut:
             replicas: The processes, all of which call this.
         """
         with torch.random.fork_rng(devices=[]):
-            model = Transformer(config, self.tokenizer.vocabulary_size)
+            model = build_model(config, self.tokenizer.vocabulary_size)
         model.load_state_dict(weights)
         model.to(device).eval()
         mine = [self.tokens[i] for i in replicas.share(len(self.tokens))]
@@ -89,7 +89,7 @@ class HeldOut:
             ),
         )
 
-    def _translate(self, model: Transformer, replicas: Replicas) -> list[str]:
+    def _translate(self, model: Seq2Seq, replicas: Replicas) -> list[str]:
         """Return greedy translations of the first `decoded` pairs, in their order."""
         sources = [pair.source for pair in self.tokens[: self.decoded]]
         mine = replicas.share(len(sources))
@@ -105,10 +105,10 @@ class HeldOut:
 
 @torch.no_grad()
 def token_loss(
-    model: Transformer, tokens: Sequence[TokenPair], *, batch_size: int = 50
+    model: Seq2Seq, tokens: Sequence[TokenPair], *, batch_size: int = 50
 ) -> tuple[float, int]:
     """Return the cross-entropy in nats, summed over target tokens, and how many those are."""
-    device = model.embedding.weight.device
+    device = model.output_weight.device
     ordered = sorted(tokens, key=lambda pair: len(pair.target))
     total, count = 0.0, 0
     for start in range(0, len(ordered), batch_size):
@@ -116,8 +116,9 @@ def token_loss(
         counts = batch.target_output != PAD
         _, plain = smoothed_cross_entropy(
             model(batch.source, batch.target_input)[counts],
-            model.embedding.weight,
+            model.output_weight,
             batch.target_output[counts],
+            bias=model.output_bias,
             smoothing=0.0,
         )
         total += float(plain)

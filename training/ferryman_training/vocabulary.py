@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import sentencepiece
 
 from ferryman_bundle.tokenizer import BOS, EOS, PAD, RESERVED, UNKNOWN, Tokenizer
-from ferryman_training.config import VocabularyConfig
+from ferryman_training.corpus_config import VocabularyConfig
 from ferryman_training.errors import CorpusError
 
 

@@ -30,13 +30,16 @@ class OnnxRuntime:
         bundle: The model.
         threads: Threads of one run; with several workers, leave it at 1.
         device: Where to compute.
+        variant: Which of the bundle's variants to run.
 
     Raises:
         BundleError: The weights are not what the manifest says.
         DeviceError: The device cannot be used.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 1, *, device: Device = "cpu") -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int = 1, *, device: Device = "cpu", variant: str = "fp32"
+    ) -> None:
         check_device(device)
         manifest = bundle.manifest
         self.bos = manifest.tokens.bos
@@ -45,15 +48,14 @@ class OnnxRuntime:
         self.max_source_tokens = manifest.limits.max_source_tokens
         self.max_target_tokens = manifest.limits.max_target_tokens
         self._pad = manifest.tokens.pad
-        self._tensors = manifest.variants["fp32"].state
-        self._weights = {
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
-            for name, tensor in bundle.tensors().items()
-        }
-        self.has_full_tail = "step_full" in manifest.variants["fp32"].graphs
-        self.has_attention = False
         self._bundle = bundle
+        self._variant = variant
         self._threads = threads
+        self._tensors = manifest.variants[variant].state
+        self.has_full_tail = "step_full" in manifest.variants[variant].graphs
+        self.has_attention = False
+        # Sessions read these without owning them.
+        self._weights: dict[str, dict[str, onnxruntime.OrtValue]] = {}
         self._encoder, self._step = (self._session(name) for name in ("encoder", "step"))
         self._full_step: onnxruntime.InferenceSession | None = None
         self._lock = threading.Lock()
@@ -91,10 +93,13 @@ class OnnxRuntime:
         raise NotImplementedError("no bundle has the graph scorer yet, and none is asked for it")
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:
-        bundle, threads = self._bundle, self._threads
-        return make_session(
-            bundle.graph(name), self._weights, bundle.initializers(name), threads=threads
-        )
+        bundle, variant = self._bundle, self._variant
+        weights = self._weights[name] = {
+            initializer: onnxruntime.OrtValue.ortvalue_from_numpy(values)
+            for initializer, values in bundle.initializer_values(name, variant).items()
+        }
+        graph = bundle.graph(name, variant)
+        return make_session(graph, weights, list(weights), threads=self._threads)
 
     def _session_with_full_tail(self) -> onnxruntime.InferenceSession:
         """Return the step graph with the full tail, made when it is first needed."""
@@ -109,4 +114,4 @@ class OnnxRuntime:
         Raises:
             VerificationError: One came out otherwise than the bundle says.
         """
-        verify_golden_sentences(self, bundle.manifest)
+        verify_golden_sentences(self, bundle.manifest, self._variant)

@@ -8,14 +8,16 @@ import torch
 from ferryman_bundle.manifest import Storage
 from ferryman_bundle.quantization import recognize
 from ferryman_export.rounding import round_weights
-from ferryman_training.config import ModelConfig
+from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import Transformer
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(1)
-    config = ModelConfig(encoder_layers=1, decoder_layers=1, width=16, heads=2, feed_forward=32)
+    config = TransformerConfig(
+        encoder_layers=1, decoder_layers=1, width=16, heads=2, feed_forward=32
+    )
     return Transformer(config, 50).eval()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ferryman_bundle.tokenizer import Tokenizer
-from ferryman_training.config import TrainingConfig, VocabularyConfig, parse_config
+from ferryman_training.config import TrainingConfig, parse_config
+from ferryman_training.corpus_config import VocabularyConfig
 from ferryman_training.vocabulary import train_tokenizer
 
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ferryman_training.averaging import WeightAverage
-from ferryman_training.config import RunConfig
+from ferryman_training.run_config import RunConfig
 
 
 def config(steps: int) -> RunConfig:

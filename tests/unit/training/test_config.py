@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import tomli_w
 
 from ferryman_training.config import TrainingConfig, load_config, parse_config
 from ferryman_training.errors import ConfigError
+from ferryman_training.model_config import RecurrentConfig, TransformerConfig
 
 ROOT = Path(__file__).parents[3]
 MINIMAL = {"corpus": {"train": "a.tsv", "valid": "b.tsv"}}
@@ -46,6 +48,11 @@ def test_every_fault_is_named_at_once_with_its_path():
     [
         ({"model": {"width": 250}}, "model.heads: 4 does not divide model.width 250"),
         ({"model": {"width": 15, "heads": 5}}, "model.width: 15 is odd"),
+        (
+            {"model": {"family": "oracle"}},
+            "model.family: must be one of 'transformer', 'recurrent'",
+        ),
+        ({"model": 3}, "model: must be a section, but is 3"),
         ({"run": {"steps": 100}}, "run.steps: 100 is less than optimizer.warmup_steps 800"),
         ({"batch": {"tokens": 128}}, "batch.tokens: 128 does not hold one pair"),
         ({"vocabulary": {"size": 324}}, "vocabulary.size: "),
@@ -57,6 +64,42 @@ def test_every_fault_is_named_at_once_with_its_path():
 def test_settings_that_do_not_fit_each_other_or_their_range_are_faults(changes, fault):
     [found] = faults(MINIMAL | changes)
     assert found.startswith(fault)
+
+
+RECURRENT = {"family": "recurrent"}
+
+
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        ({"cell": "ssru"}, "model.cell: "),
+        ({"width": 255}, "model.width: 255 is odd; model.bidirectional"),
+        ({"attention": "none", "input_feeding": True}, "model.input_feeding: there is nothing"),
+        ({"attention": "bahdanau", "input_feeding": True}, "model.input_feeding: belongs to"),
+        ({"attention": "none", "bridge": "zero"}, 'model.bridge: "zero" shows the decoder nothing'),
+        ({"bridge": "copy", "encoder_layers": 3}, 'model.bridge: "copy" needs equal depths'),
+        ({"heads": 4}, "model.heads: there is no such setting"),
+        ({"dropout": 1.0}, "model.dropout: "),
+    ],
+)
+def test_settings_of_a_recurrent_model_that_do_not_fit_each_other_are_faults(model, fault):
+    [found] = faults(MINIMAL | {"model": RECURRENT | model})
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"bidirectional": False, "width": 255},
+        {"attention": "luong", "input_feeding": True, "bridge": "zero"},
+        {"attention": "none", "bridge": "copy", "encoder_layers": 2, "decoder_layers": 2},
+        {"bridge": "dense", "encoder_layers": 3, "decoder_layers": 1},
+    ],
+)
+def test_settings_of_a_recurrent_model_that_fit_are_taken(model):
+    config = parse_config(MINIMAL | {"model": RECURRENT | model}, folder=Path(), origin="x")
+    assert isinstance(config.model, RecurrentConfig)
+    assert config.model.model_dump() | model == config.model.model_dump()
 
 
 def test_relative_paths_are_relative_to_the_file_and_overrides_to_the_current_folder(
@@ -125,15 +168,35 @@ def test_the_configs_that_come_with_the_package_are_valid(path):
     assert isinstance(load_config(path), TrainingConfig)
 
 
-def test_the_readme_lists_every_setting_with_its_default():
-    readme = (ROOT / "training" / "README.md").read_text("utf-8")
-    for section, field in TrainingConfig.model_fields.items():
-        if section == "name":
-            continue
-        for key, setting in field.annotation.model_fields.items():
-            [row] = [r for r in readme.splitlines() if r.startswith(f"| `{section}.{key}` |")]
-            default = row.split("|")[2].strip()
-            if setting.is_required():
-                assert default == "required"
-            else:
-                assert default == f"`{json.dumps(setting.default)}`"
+def table_of(readme: str, heading: str) -> dict[str, str]:
+    """Return the defaults in the table under a heading, by setting."""
+    _, _, text = readme.partition(f"\n{heading}\n")
+    text, *_ = re.split(r"^#", text, flags=re.MULTILINE)
+    return dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("heading", "sections"),
+    [
+        (
+            "## Settings",
+            {
+                name: field.annotation
+                for name, field in TrainingConfig.model_fields.items()
+                if name not in ("name", "model")
+            },
+        ),
+        ('### A model of `family = "transformer"`', {"model": TransformerConfig}),
+        ('### A model of `family = "recurrent"`', {"model": RecurrentConfig}),
+    ],
+)
+def test_the_readme_lists_every_setting_with_its_default(heading, sections):
+    listed = table_of((ROOT / "training" / "README.md").read_text("utf-8"), heading)
+    listed.pop("name", None)
+    assert listed == {
+        f"{section}.{key}": "required"
+        if setting.is_required()
+        else f"`{json.dumps(setting.default)}`"
+        for section, annotation in sections.items()
+        for key, setting in annotation.model_fields.items()
+    }

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ferryman_bundle.tokenizer import BOS, EOS
-from ferryman_training.config import ModelConfig
 from ferryman_training.decoding import NEVER_GENERATED, decode_greedily, length_limit
+from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import Transformer
 
 SOURCES = [[5, 6, 7], [8], [9, 10, 11, 12, 5, 6], [7, 7]]
@@ -18,7 +18,7 @@ SOURCES = [[5, 6, 7], [8], [9, 10, 11, 12, 5, 6], [7, 7]]
 def model(request) -> Transformer:
     """A random model; some seeds end their sentences, others run into the limit."""
     torch.manual_seed(request.param)
-    config = ModelConfig(
+    config = TransformerConfig(
         encoder_layers=1, decoder_layers=2, width=8, heads=2, feed_forward=16, dropout=0.0
     )
     model = Transformer(config, 14).double().eval()

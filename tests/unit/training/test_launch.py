@@ -24,7 +24,8 @@ from typer.testing import CliRunner
 
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.commands.train import app
-from ferryman_training.config import BatchConfig, load_config
+from ferryman_training.config import load_config
+from ferryman_training.corpus_config import BatchConfig
 from ferryman_training.display import PlainDisplay
 from ferryman_training.errors import ConfigError
 from ferryman_training.launch import choose_processes

@@ -60,3 +60,21 @@ def test_the_losses_are_the_same_where_no_gradient_is_wanted():
         found = smoothed_cross_entropy(hidden, weight, targets, smoothing=0.1)
     assert found[0].grad_fn is None
     assert [x.item() for x in found] == [x.detach().item() for x in expected]
+
+
+def test_a_bias_is_added_to_every_logit_and_has_its_gradient(monkeypatch):
+    monkeypatch.setattr(loss, "_CHUNK", 8)
+    hidden, weight, targets = inputs(20)
+    bias = torch.linspace(-1, 1, 11).requires_grad_()
+    smoothed, _ = smoothed_cross_entropy(hidden, weight, targets, smoothing=0.1, bias=bias)
+    (smoothed / 7).backward()
+    found = hidden.grad, weight.grad, bias.grad
+
+    hidden, weight, targets = inputs(20)
+    bias = torch.linspace(-1, 1, 11).requires_grad_()
+    logits = hidden @ weight.T + bias
+    expected = functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=0.1)
+    (expected / 7).backward()
+
+    torch.testing.assert_close(smoothed, expected)
+    torch.testing.assert_close(found, (hidden.grad, weight.grad, bias.grad))

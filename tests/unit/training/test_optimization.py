@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ferryman_training.config import OptimizerConfig
 from ferryman_training.errors import DivergenceError
 from ferryman_training.optimization import MasterOptimizer, learning_rate
+from ferryman_training.optimizer_config import OptimizerConfig
 
 
 @st.composite

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ferryman_bundle.tokenizer import BOS, EOS, PAD
 from ferryman_training.batching import pad
-from ferryman_training.config import ModelConfig
+from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import (
     DecoderLayer,
     EncoderLayer,
@@ -21,7 +21,7 @@ from ferryman_training.transformer import (
 EXACT = {"rtol": 1e-11, "atol": 1e-11}
 """Both sides compute in float64; only the order of sums differs."""
 
-CONFIG = ModelConfig(
+CONFIG = TransformerConfig(
     encoder_layers=2, decoder_layers=2, width=12, heads=3, feed_forward=20, dropout=0.0
 )
 VOCABULARY = 30
@@ -153,10 +153,34 @@ def test_teacher_forced_is_step_by_step(model):
     source = pad([[*s, EOS] for s in random_ids(6, 3, 9)])
     target = torch.tensor([[BOS, *t] for t in random_ids(7, 7, 7)])
     expected = model.logits(model(source, target))
-    memory, cache = model.encode(source), model.empty_cache(3)
+    memory = model.encode(source)
+    state = model.initial_state(memory)
     for t in range(target.shape[1]):
-        logits, cache = model.step(target[:, t], memory, cache)
+        logits, state = model.step(target[:, t], memory, state)
         torch.testing.assert_close(logits, expected[:, t], **EXACT)
+
+
+def test_the_attention_is_the_mean_of_the_last_layers_softmaxes(model):
+    source = pad([[*s, EOS] for s in random_ids(6, 3)])
+    target = pad([[BOS, *t] for t in random_ids(5, 2, seed=6)])
+    seen = []
+
+    def catch(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        seen[:] = [tensor.detach().numpy() for tensor in arguments]
+
+    cross = model.decoder[-1].cross
+    handle = cross.register_forward_pre_hook(catch)
+    model(source, target)
+    handle.remove()
+    x, keys, _, bias = seen
+    heads, size = CONFIG.heads, CONFIG.width // CONFIG.heads
+    queries = (x @ cross.query.weight.detach().numpy().T) + cross.query.bias.detach().numpy()
+    queries = queries.reshape(*x.shape[:2], heads, size)
+    scores = np.einsum("bthk,bhsk->bhts", queries, keys) / np.sqrt(size) + bias
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    found = model.attention(source, target).detach().numpy()
+    np.testing.assert_allclose(found, weights.mean(1), **EXACT)
+    assert (found[1, :, 4:] == 0).all()
 
 
 def test_padding_never_leaks(model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ferryman_bundle.tokenizer import BOS, EOS, PAD, RESERVED, UNKNOWN
-from ferryman_training.config import VocabularyConfig
+from ferryman_training.corpus_config import VocabularyConfig
 from ferryman_training.errors import CorpusError
 from ferryman_training.vocabulary import train_tokenizer
 
