@@ -29,9 +29,10 @@ from ferryman_server.errors import (
     QueueFullError,
     ServerDrainingError,
 )
+from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
-from ferryman_server.text.passage import Passage, SentenceTooLongError, prepare_passage
+from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
 
 _PATHS: Final[Mapping[str, str]] = {
@@ -68,6 +69,8 @@ class Translator:
 
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
+            InvalidRequestError: Its options contradict each other, or its model.
+            FeatureUnavailableError: Its model lacks a graph that it takes.
             InputTooLongError: All texts together could never be queued.
             QueueFullError, ServerDrainingError: The engine does not take it now.
             DeadlineExceededError: The deadline passed.
@@ -76,16 +79,13 @@ class Translator:
         route = self._catalogue.route(
             request.model, request.source_language, request.target_language
         )
-        options = apply_options(request.decoding, route.model.manifest)
+        options = apply_options(
+            request.decoding, route.model.manifest, alternatives=request.alternatives
+        )
         started = time.monotonic()
         prepared = await self._prepare(request, route)
+        jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
         preparation_seconds = time.monotonic() - started
-        jobs = [
-            Job(source=s.tokens, search=options.search(len(s.tokens)), deadline=request.deadline)
-            for text in prepared
-            if isinstance(text, Passage)
-            for s in text.sentences
-        ]
         self._check_queue_could_hold(jobs)
         results = await _decode(route.model, jobs, request.deadline)
         texts = await self._off_the_loop(

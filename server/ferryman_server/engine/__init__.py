@@ -12,7 +12,13 @@ from ferryman_server.engine.errors import (
 )
 from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Listener, Result
 from ferryman_server.engine.runtime import Runtime
-from ferryman_server.engine.search_options import LengthPenalty, Sampling, Search, Tail
+from ferryman_server.engine.search_options import (
+    LengthPenalty,
+    Sampling,
+    Search,
+    Tail,
+    normalise_by_length,
+)
 from ferryman_server.engine.statistics import Statistics
 
 __all__ = [
@@ -35,4 +41,5 @@ __all__ = [
     "Statistics",
     "Tail",
     "UnavailableError",
+    "normalise_by_length",
 ]

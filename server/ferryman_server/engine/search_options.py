@@ -32,6 +32,14 @@ class Tail(StrEnum):
     """The log-probability of every token."""
 
 
+def normalise_by_length(
+    log_prob: float, length: int, strength: float, kind: LengthPenalty
+) -> float:
+    """Return a log-probability normalised by the number of tokens that it is the sum of."""
+    base = (5 + length) / 6 if kind is LengthPenalty.GNMT else length
+    return log_prob / math.pow(base, strength)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How to draw tokens at random.
@@ -193,9 +201,7 @@ class Search:
         >>> Search(max_tokens=9, length_penalty_kind=LengthPenalty.GNMT).score(-6.0, 7)
         -3.0
         """
-        if self.length_penalty_kind is LengthPenalty.GNMT:
-            return log_prob / math.pow((5 + length) / 6, self.length_penalty)
-        return log_prob / math.pow(length, self.length_penalty)
+        return normalise_by_length(log_prob, length, self.length_penalty, self.length_penalty_kind)
 
     def _length_faults(self) -> Iterator[str]:
         if self.max_tokens < 1:

@@ -21,6 +21,7 @@ from ferryman_server.errors import (
     DeadlineExceededError,
     FeatureUnavailableError,
     InputTooLongError,
+    InvalidRequestError,
     QueueFullError,
     ServerDrainingError,
 )
@@ -206,6 +207,35 @@ async def test_what_takes_a_graph_that_the_model_lacks_is_unavailable(translator
     paths = [fault.path for fault in caught.value.faults]
     assert paths == ["target_prefixes", "decoding.repetition_penalty"]
     assert "step_full" in str(caught.value)
+
+
+async def test_a_prefix_is_the_start_of_the_first_sentence(translator, engine):
+    await translator.translate(request("One. Two.", "Six.", target_prefixes=("Le", "")))
+    assert [job.search.prefix for job in engine.jobs] == [(ord("L"), ord("e")), (), ()]
+
+
+async def test_a_prefix_that_the_model_cannot_write_is_refused(translator, engine):
+    long = "x" * 80
+    with pytest.raises(InvalidRequestError, match="fewer than the 80 tokens") as caught:
+        await translator.translate(request("One.", "Two.", target_prefixes=("", long)))
+    assert [fault.path for fault in caught.value.faults] == ["target_prefixes[1]"]
+    with pytest.raises(InvalidRequestError, match="cannot write"):
+        await translator.translate(request("One.", target_prefixes=("\x01",)))
+    assert engine.submissions == 0
+
+
+async def test_what_is_suppressed_is_suppressed_in_every_sentence(translator, engine):
+    options = DecodingOptions(suppress=("ab", "c"))
+    await translator.translate(request("One. Two.", decoding=options))
+    expected = ((ord("a"), ord("b")), (ord("c"),))
+    assert [job.search.suppressed for job in engine.jobs] == [expected, expected]
+
+
+async def test_alternatives_are_the_hypotheses_of_a_text(translator, engine):
+    result = await translator.translate(request("One. Two.", alternatives=3))
+    assert [job.search.alternatives for job in engine.jobs] == [3, 0]
+    assert len(result.texts[0].hypotheses) == 3
+    assert result.decoding.num_hypotheses == 3
 
 
 async def test_cancelling_frees_the_engine(translator, engine):
