@@ -29,6 +29,8 @@ class Settings:
     max_rows: int | None = None
     """Hypotheses that each worker decodes at a time."""
     device: Device = Device.AUTO
+    variant: str | None = None
+    """Of a bundle."""
 
 
 def require_length(what: str, tokens: int, *, most: int) -> None:

@@ -133,6 +133,7 @@ def _config(settings: Settings, options: AppliedOptions) -> ServerConfig:
             "max_rows": str(max(rows, options.beam_size)),
             "max_queued_tokens": str(_MOST_QUEUED_TOKENS),
             "device": settings.device.value,
+            "variant": settings.variant,
         }
     )
 

@@ -51,6 +51,8 @@ class CheckpointSystem(System):
         Raises:
             SettingError: There is no such search, or no such device.
         """
+        if settings.variant is not None:
+            raise SettingError(f"--variant: {self._name} is a checkpoint; only bundles have any")
         self._model.to(_device(settings))
         began = time.perf_counter()
         encoded = [self._encode(source) for source in sources]
