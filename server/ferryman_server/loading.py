@@ -51,11 +51,28 @@ def load_bundle(path: Path, config: ServerConfig | None = None) -> Bundle:
     sealed = read_bundle(path, config)
     try:
         if config.trial_seconds > 0:
-            variant = sealed.manifest.default_variant("cpu")
+            variant = chosen_variant(sealed.manifest, config)
             release(sealed, path, variant, trial_limits(config), known_bundles())
         return Bundle.open(sealed)
     except BundleError as error:
         raise BundleUnusableError(f"{path}: {error}") from error
+
+
+def chosen_variant(manifest: Manifest, config: ServerConfig) -> str:
+    """Return the variant of a bundle to run.
+
+    Raises:
+        ConfigError: The bundle does not have the one that was asked for.
+        BundleError: It has none for the device.
+    """
+    if config.variant is None:
+        return manifest.default_variant("cpu")
+    if config.variant not in manifest.variants:
+        raise ConfigError(
+            f"--variant: must be one of {', '.join(sorted(manifest.variants))}, which the bundle "
+            f"has, but is {config.variant!r}"
+        )
+    return config.variant
 
 
 def trial_limits(config: ServerConfig | None = None) -> TrialLimits:
@@ -100,7 +117,7 @@ def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
             bundle,
             config.threads,
             device="cpu" if config.device == "auto" else config.device,
-            variant=bundle.manifest.default_variant("cpu"),
+            variant=chosen_variant(bundle.manifest, config),
         )
         ready.verify(bundle)
     except runtime.DeviceError as error:

@@ -57,6 +57,9 @@ def serve(
         str | None, _option("Calls at the same time; more are refused", "1024", "N")
     ] = None,
     device: Annotated[str | None, _option("What to compute on", "auto", "auto|cpu|cuda")] = None,
+    variant: Annotated[
+        str | None, _option("Variant of the bundle to run", "the fastest for the device", "NAME")
+    ] = None,
     trial_seconds: Annotated[
         str | None,
         _option(
@@ -90,6 +93,7 @@ def serve(
             "max_queued_tokens": max_queued_tokens,
             "max_concurrent_calls": max_concurrent_calls,
             "device": device,
+            "variant": variant,
             "trial_seconds": trial_seconds,
             "max_bundle_bytes": max_bundle_bytes,
             "drain_seconds": drain_seconds,
