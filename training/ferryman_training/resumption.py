@@ -28,6 +28,7 @@ _FIXED = (
     "corpus.target_language",
     "corpus.max_tokens",
     "corpus.placeholder_share",
+    "corpus.filters",
     "vocabulary",
     "model",
     "batch",
@@ -107,16 +108,16 @@ class ResumeState:
                 f"{path}: is damaged ({reason}); remove the directory to start from the beginning"
             ) from error
 
-    def refuse_another_corpus(self, digest: str, path: Path) -> None:
+    def refuse_another_corpus(self, digest: str, name: str) -> None:
         """Raise CheckpointError if the training corpus is not the one that the run began with.
 
         Args:
             digest: SHA-256 of the corpus to go on with.
-            path: Where that lies, for the message.
+            name: What the message calls that.
         """
         if self.corpus_digest not in (None, digest):
             raise CheckpointError(
-                f"{path}: is not the corpus that this run began with, which had the SHA-256 "
+                f"{name}: is not the corpus that this run began with, which had the SHA-256 "
                 f"{self.corpus_digest}; train into another directory"
             )
 

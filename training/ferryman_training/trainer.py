@@ -15,7 +15,7 @@ from ferryman_training.averaging import WeightAverage
 from ferryman_training.batching import PlannedUpdate
 from ferryman_training.checkpoint import Checkpoint, Progress, save_config, save_tokenizer
 from ferryman_training.config import TrainingConfig
-from ferryman_training.dataset import Dataset, prepare
+from ferryman_training.dataset import Dataset, cache_of, prepare
 from ferryman_training.figures import perplexity
 from ferryman_training.interruption import StopRequest, stop_request
 from ferryman_training.learner import Learner
@@ -51,10 +51,12 @@ def train(
         if state is not None and state.progress.step >= config.run.steps:
             reporter.already_finished(state.progress, directory)
             return state.progress
-        dataset = prepare(config, directory, replicas=replicas, reporter=reporter)
+        cache = cache_of(config, directory)
+        dataset = prepare(config, directory, cache=cache, replicas=replicas, reporter=reporter)
         if state is not None:
-            state.refuse_another_corpus(dataset.digest, config.corpus.train)
+            state.refuse_another_corpus(dataset.digest, " + ".join(map(str, config.corpus.train)))
         if replicas.leads:
+            dataset.save_report(directory)
             save_config(config, directory)
             save_tokenizer(dataset.tokenizer, directory)
         trainer = Trainer(config, directory, dataset, reporter=reporter, replicas=replicas)

@@ -53,7 +53,7 @@ def test_the_states_of_the_first_runs_are_still_read(begun, config):
     torch.save(document, path)
     found = ResumeState.load(begun, config)
     assert (found.corpus_digest, found.recent) == (None, [])
-    found.refuse_another_corpus("any", Path("train.tsv"))
+    found.refuse_another_corpus("any", "train.tsv")
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_how_long_how_fast_and_what_to_write_may_change(begun, document, path, v
 
 
 def test_another_corpus_is_refused():
-    STATE.refuse_another_corpus("ab", Path("train.tsv"))
+    STATE.refuse_another_corpus("ab", "train.tsv")
     with pytest.raises(CheckpointError, match=r"train.tsv: is not the corpus .* ab;"):
-        STATE.refuse_another_corpus("cd", Path("train.tsv"))
+        STATE.refuse_another_corpus("cd", "train.tsv")
 
 
 @pytest.mark.parametrize("damage", [b"", b"no zip", None])
