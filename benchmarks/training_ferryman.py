@@ -16,7 +16,7 @@ from benchmarks.training_corpus import read_batches, vocabulary_size
 from benchmarks.turns import take_turns
 from ferryman_training.batching import PlannedUpdate
 from ferryman_training.config import TrainingConfig, parse_config
-from ferryman_training.learner import Learner
+from ferryman_training.learner import Learner, UpdateFigures
 from ferryman_training.replicas import Replicas
 
 
@@ -39,7 +39,9 @@ def prepare(folder: Path, precision: str, tokens: int) -> tuple[int, Callable[[i
             epoch_updates=len(batches),
             micro_batches=[batches[number % len(batches)]],
         )
-        return learner.update(planned).target_tokens
+        figures = learner.update(planned)
+        assert isinstance(figures, UpdateFigures), figures
+        return figures.target_tokens
 
     return learner.parameters, work
 

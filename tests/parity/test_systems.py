@@ -81,6 +81,6 @@ def test_a_search_that_only_the_engine_has_is_refused(rounded, settings):
 def test_a_damaged_checkpoint_is_told_in_one_line(rounded, tmp_path):
     for file in rounded.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "config.toml").write_bytes(b"no weights")
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(NoSystemError, match=r"model\.safetensors: is damaged"):
         CheckpointSystem(str(tmp_path))

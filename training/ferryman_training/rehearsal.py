@@ -12,7 +12,7 @@ import torch
 from rich.table import Table
 
 from ferryman_training.config import TrainingConfig
-from ferryman_training.dataset import prepare
+from ferryman_training.dataset import passing_cache, prepare
 from ferryman_training.display import duration
 from ferryman_training.learner import Learner, UpdateFigures
 from ferryman_training.replicas import Replicas
@@ -30,7 +30,7 @@ class Rehearsal:
     parameters: int
     pairs: int
     dropped: int
-    """Pairs left out, too long."""
+    """Pairs left out."""
     target_tokens: int
     """In an epoch."""
     updates: int
@@ -53,7 +53,7 @@ class Rehearsal:
         for name, figure in (
             ("parameters", f"{self.parameters:,}"),
             ("training pairs", f"{self.pairs:,}"),
-            ("left out, too long", f"{self.dropped:,}"),
+            ("left out", f"{self.dropped:,}"),
             ("target tokens an epoch", f"{self.target_tokens:,}"),
             ("updates an epoch", f"{self.updates:,}"),
             ("updates of the run", f"{self.steps:,} ({epochs:.1f} epochs)"),
@@ -83,18 +83,19 @@ def rehearse(
         CorpusError: The corpus cannot be read or holds nothing to train on.
     """
     torch.set_num_threads(replicas.threads(config.run.threads))
-    dataset = prepare(config, directory, replicas=replicas, reporter=reporter)
-    learner = Learner(config, dataset.tokenizer.vocabulary_size, replicas=replicas)
-    with reporter.phase("measuring"):
-        plan = dataset.sampler.plan(step=0, epoch=0, done=0, steps=_WARM_UP + _MEASURED)
-        tokens = 0
-        for planned in plan:
-            if planned.step == _WARM_UP + 1:
-                began = time.monotonic()
-            figures = learner.update(planned)
-            if planned.step > _WARM_UP and isinstance(figures, UpdateFigures):
-                tokens += figures.target_tokens
-        seconds = time.monotonic() - began
+    with passing_cache(config, replicas) as cache:
+        dataset = prepare(config, directory, cache=cache, replicas=replicas, reporter=reporter)
+        learner = Learner(config, dataset.tokenizer.vocabulary_size, replicas=replicas)
+        with reporter.phase("measuring"):
+            plan = dataset.sampler.plan(step=0, epoch=0, done=0, steps=_WARM_UP + _MEASURED)
+            tokens = 0
+            for planned in plan:
+                if planned.step == _WARM_UP + 1:
+                    began = time.monotonic()
+                figures = learner.update(planned)
+                if planned.step > _WARM_UP and isinstance(figures, UpdateFigures):
+                    tokens += figures.target_tokens
+            seconds = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Rehearsal(
         parameters=learner.parameters,
