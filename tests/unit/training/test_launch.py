@@ -211,8 +211,9 @@ def test_a_dry_run_measures_and_writes_nothing(config_file, tmp_path):
     status, talk, err = finish(process)
     assert (status, err) == (0, "")
     assert re.search(r"target tokens an epoch +[\d,]+\n", talk)
-    for name in ("parameters", "updates of the run", "memory", "speed", "time for the run"):
+    for name in ("parameters", "updates of the run", "memory", "disk", "speed", "time for the run"):
         assert name in talk
+    assert re.search(r"time for an epoch +\d+ s\n", talk)
     assert not (tmp_path / "run").exists()
 
 
