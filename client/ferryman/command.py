@@ -31,6 +31,8 @@ SUMMARIES = {
     "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
+    "average": "Make one checkpoint of several.",
+    "plot": "Draw the course of training runs.",
     "attention": "Draw what each piece of a translation looked at.",
     "bundle": "Look into bundles, check them, and pack them for shipping.",
 }

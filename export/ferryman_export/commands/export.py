@@ -109,7 +109,9 @@ def export(
         corpus = trained.config.corpus
         pairs = read_pairs(sentences or corpus.valid)
         precisions = _precisions(storage, variants)
-        examples = read_pairs(calibration or corpus.train) if Precision.INT8 in precisions else []
+        examples = (
+            read_pairs(calibration or corpus.train[0]) if Precision.INT8 in precisions else []
+        )
         manifest = build_bundle(
             trained,
             bundle,
