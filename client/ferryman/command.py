@@ -31,6 +31,7 @@ SUMMARIES = {
     "evaluate": "Measure BLEU and chrF of a bundle on a test set.",
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
+    "corpus": "Make a parallel corpus out of freely licensed text.",
 }
 """The order of `--help`, which describes the verbs of this project without importing them."""
 
