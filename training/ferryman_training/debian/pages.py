@@ -26,6 +26,10 @@ _XML_SKIPPED: Final = frozenset({
     "screen", "code", "programlisting", "literallayout", "revhistory", "comment",
 })  # fmt: skip
 _INLINE_SKIPPED: Final = frozenset({"indexterm", "footnote", "script", "sup"})
+_MACINTOSH: Final = "MAC"
+"""Class of the keys that LibreOffice's help has for a Macintosh, beside those of other machines."""
+_SEQUENCES: Final = {"guiseq": " ▸ ", "menuchoice": " ▸ ", "keyseq": "+", "keycombo": "+"}
+"""Elements whose parts are shown one after the other, with what stands between them."""
 _REFERENCES: Final = frozenset({"link", "xref"})
 _UNKNOWN: Final = "\ue000"
 """Stands where a reader sees the title of another page; text with it is no sentence by itself."""
@@ -102,9 +106,12 @@ def _texts(element: etree._Element) -> Iterator[str]:
         yield " "
     elif tag in _REFERENCES and element.text is None and not len(element):
         yield _UNKNOWN
+    elif tag in _SEQUENCES:
+        yield _SEQUENCES[tag].join("".join(_texts(child)) for child in element if _tag(child))
+        return
     yield element.text or ""
     for child in element:
-        if _tag(child) and _tag(child) not in _INLINE_SKIPPED:
+        if _tag(child) and _tag(child) not in _INLINE_SKIPPED and child.get("class") != _MACINTOSH:
             yield from _texts(child)
         yield child.tail or ""
 

@@ -63,6 +63,14 @@ def test_mallard_keeps_words_of_code_and_leaves_listings_out():
     ]
 
 
+def test_menus_and_keys_are_shown_as_sequences_and_other_machines_keys_not_at_all():
+    mallard = b"""<page><p>Click <guiseq><gui>View</gui> <gui>All</gui></guiseq> or press
+      <keyseq><key>Ctrl</key><key>A</key></keyseq>.</p></page>"""
+    assert blocks(xml_blocks(mallard)) == [("p", "Click View ▸ All or press Ctrl+A.")]
+    page = b"""<p>Hold <span><span class="MAC">Command</span><span>Ctrl</span></span> down.</p>"""
+    assert blocks(html_blocks(page)) == [("p", "Hold Ctrl down.")]
+
+
 def test_docbook_is_read_without_its_index_and_without_entities_of_the_disk(tmp_path):
     (tmp_path / "secret").write_text("secret", "utf-8")
     page = f"""<!DOCTYPE article [<!ENTITY x SYSTEM "file://{tmp_path}/secret">]>
