@@ -28,10 +28,11 @@ ENTRY_POINTS = "ferryman.commands"
 SUMMARIES = {
     "translate": "Translate text, lines or a file with a server.",
     "serve": "Serve a model over gRPC.",
-    "evaluate": "Measure BLEU and chrF of a bundle on a test set.",
+    "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
+    "corpus": "Make a parallel corpus out of freely licensed text.",
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
-    "corpus": "Make a parallel corpus out of freely licensed text.",
+    "attention": "Draw what each piece of a translation looked at.",
 }
 """The order of `--help`, which describes the verbs of this project without importing them."""
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from ferryman_bundle.document import parse_manifest
 from ferryman_bundle.errors import BundleError
 from ferryman_bundle.files import opened_directory, read_files, read_manifest_file
-from ferryman_bundle.manifest import CARD, LICENCE, TOKENIZER, WEIGHTS, Manifest, parse_manifest
+from ferryman_bundle.manifest import CARD, LICENCE, TOKENIZER, WEIGHTS, Manifest
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.tokenizer import Tokenizer, TokenizerError
-from ferryman_bundle.weights import unpack_weights
+from ferryman_bundle.variant import GraphEntry, Initializer
+from ferryman_bundle.weights import Array, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,13 @@ class Bundle:
     digest: str = ""
     """SHA-256 of the manifest file in hexadecimal; empty where there is no such file yet. The
     manifest holds the digests of all other files, so this one stands for the whole bundle."""
+
+    weights: Weights = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the weights, of which nothing is read yet."""
+        weights = Weights(self.contents[WEIGHTS], self.manifest.weights, file=WEIGHTS)
+        object.__setattr__(self, "weights", weights)
 
     @classmethod
     def load(cls, directory: Path) -> Bundle:
@@ -48,31 +57,52 @@ class Bundle:
         digest = hashlib.sha256(document).hexdigest()
         return cls(manifest, tokenizer, MappingProxyType(contents), digest)
 
-    def graph(self, name: str) -> bytes:
-        """Return an ONNX graph, whose `initializers` are to be supplied from `tensors`.
+    def graph(self, name: str, variant: str = "fp32") -> bytes:
+        """Return an ONNX graph, whose initializers are to be supplied from `initializer_values`.
 
         Args:
-            name: ``encoder`` or ``step``.
+            name: ``encoder``, ``step``, or another that the variant has.
+            variant: One of the manifest's.
         """
-        return self.contents[self.manifest.variants["fp32"].graphs[name].file]
+        return self.contents[self._entry(name, variant).file]
 
-    def initializers(self, name: str) -> tuple[str, ...]:
-        """Return the names of the tensors that a graph refers to.
+    def initializers(self, name: str, variant: str = "fp32") -> tuple[str, ...]:
+        """Return the names of a graph's external initializers.
 
         Args:
-            name: ``encoder`` or ``step``.
+            name: ``encoder``, ``step``, or another that the variant has.
+            variant: One of the manifest's.
         """
-        return self.manifest.variants["fp32"].graphs[name].weights
+        return tuple(self._entry(name, variant).initializers)
 
-    def tensors(self) -> dict[str, Floats]:
-        """Return every weight as float32, by the name of the external initializer.
+    def initializer_values(self, name: str, variant: str = "fp32") -> dict[str, Array]:
+        """Return the values of a graph's external initializers, by their names in the graph.
 
-        What is stored as int8 is made float32 anew by every call: call it once.
+        The same part of the same tensor is the same array, in whichever graph and variant; arrays
+        are made when they are first asked for, and cannot be written to.
+
+        Args:
+            name: ``encoder``, ``step``, or another that the variant has.
+            variant: One of the manifest's.
 
         Raises:
             BundleError: The weights file is not what the manifest says.
         """
-        return unpack_weights(self.contents[WEIGHTS], self.manifest.weights, file=WEIGHTS)
+        initializers = self._entry(name, variant).initializers
+        return {own: self.weights.values(wanted) for own, wanted in initializers.items()}
+
+    def tensors(self) -> dict[str, Floats]:
+        """Return every stored tensor as float32, by its name in the weights file.
+
+        Raises:
+            BundleError: The weights file is not what the manifest says.
+        """
+        return {
+            name: self.weights.values(Initializer(tensor=name)) for name in self.manifest.weights
+        }
+
+    def _entry(self, name: str, variant: str) -> GraphEntry:
+        return self.manifest.variants[variant].graphs[name]
 
     @property
     def card(self) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ferryman_bundle.section import Count, Section
+from ferryman_bundle.section import Count, Label, Section
+
+_MAX_ELEMENTS: Final = 1 << 20
+"""Of one row at one position. A server allocates many rows before the first step, so what a
+manifest may ask for has to end somewhere."""
 
 Dimension = Annotated[int, Field(gt=0)] | Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,31}$")]
 """A size, or the name of one that is known only when the graph runs."""
@@ -31,17 +36,17 @@ class StateTensor(Section):
     ``capacity``.
     """
 
-    name: str
+    name: Label
     """The input of the step graph, and for memory the output of the encoder graph."""
     kind: StateKind
-    dtype: Literal["float32"]
+    dtype: Literal["float32", "float16"]
     shape: tuple[Dimension, ...]
     """Axis 0 is ``sources`` for memory and ``hypotheses`` for the others."""
     length_axis: Count | None
     """The axis of ``source_length`` or ``capacity``, if there is one."""
     padding: float
     """What memory holds beyond the end of a source."""
-    output: str | None
+    output: Label | None
     """The output of the step graph that replaces it; None for memory."""
 
     @model_validator(mode="after")
@@ -53,4 +58,12 @@ class StateTensor(Section):
             raise ValueError(f"{self.name} has no axis {self.length_axis}")
         if (self.output is None) != (self.kind is StateKind.MEMORY):
             raise ValueError(f"{self.name}: exactly the memory has no output")
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_a_size_to_allocate(self) -> Self:
+        if math.isnan(self.padding):
+            raise ValueError(f"{self.name}: the padding is not a number")
+        if math.prod(size for size in self.shape if isinstance(size, int)) > _MAX_ELEMENTS:
+            raise ValueError(f"{self.name} has more than {_MAX_ELEMENTS} elements in a row")
         return self

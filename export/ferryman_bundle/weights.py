@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ import safetensors
 import safetensors.numpy
 
 from ferryman_bundle.errors import BundleError
-from ferryman_bundle.manifest import Storage, WeightEntry
 from ferryman_bundle.quantization import Floats, Quantized, dequantize, recognize
+from ferryman_bundle.variant import Initializer, Part, Storage, WeightEntry
 
 _SCALE_SUFFIX = ":scale"
+
+Array = npt.NDArray[Any]
 
 
 def pack_weights(
@@ -22,83 +25,121 @@ def pack_weights(
 ) -> tuple[bytes, dict[str, WeightEntry]]:
     """Write tensors into the bytes of a weights file.
 
+    No value changes here: what was not rounded before the export is stored as float32.
+
     Args:
         tensors: float32, by the name that the graphs use.
-        storage: ``int8`` stores the matrices that were rounded before the export as bytes and
-            everything else as it is, so no value changes here; ``float32`` stores all as they are.
+        storage: ``int8`` stores the matrices that were rounded to it as bytes and scales,
+            ``float16`` what float16 can hold exactly, ``float32`` everything as it is.
 
     Returns:
         The file and what the manifest says of each tensor, by name. Equal input gives equal bytes.
     """
-    stored: dict[str, npt.NDArray[Any]] = {}
+    stored: dict[str, Array] = {}
     entries: dict[str, WeightEntry] = {}
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
-        quantized = recognize(tensor) if storage is Storage.INT8 else None
-        if quantized is None:
-            stored[name] = tensor
-            entries[name] = WeightEntry(storage=Storage.FLOAT32, axis=None, shape=tensor.shape)
-        else:
-            stored[name] = quantized.values
+        stored[name], kept = tensor, Storage.FLOAT32
+        axis = None
+        if storage is Storage.FLOAT16 and (halves := _exact_halves(tensor)) is not None:
+            stored[name], kept = halves, Storage.FLOAT16
+        if storage is Storage.INT8 and (quantized := recognize(tensor)) is not None:
+            stored[name], kept, axis = quantized.values, Storage.INT8, quantized.axis
             stored[name + _SCALE_SUFFIX] = quantized.scales
-            entries[name] = WeightEntry(
-                storage=Storage.INT8, axis=quantized.axis, shape=tensor.shape
-            )
+        entries[name] = WeightEntry(storage=kept, axis=axis, shape=tensor.shape)
     return safetensors.numpy.save(stored), entries
 
 
-def unpack_weights(
-    content: bytes, entries: Mapping[str, WeightEntry], *, file: str
-) -> dict[str, Floats]:
-    """Read every tensor of a weights file as float32.
+def _exact_halves(tensor: Floats) -> npt.NDArray[np.float16] | None:
+    """Return a tensor as float16 if that loses nothing, else None."""
+    with np.errstate(over="ignore"):
+        halves = tensor.astype(np.float16)
+    return halves if np.array_equal(halves.astype(np.float32), tensor) else None
+
+
+class Weights:
+    """The tensors of a weights file, in every form that a graph may ask for.
+
+    The file is parsed when the first tensor is asked for, and every form of a tensor is made when
+    it is first asked for; all who ask get the same array, which cannot be written to. So all
+    sessions share one copy, and a process that runs int8 only never has the float32 values.
 
     Args:
         content: What `pack_weights` wrote.
         entries: What the manifest says of each tensor, by name.
         file: What error messages call the file.
-
-    Raises:
-        BundleError: The file is no safetensors file, or not the one that `entries` describe.
     """
-    try:
-        stored = safetensors.numpy.load(content)
-    # safetensors.numpy meets a data type it has no name for with a KeyError.
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise BundleError(f"{file}: is no safetensors file ({error}); export again") from error
-    tensors = {name: _unpack(name, entry, stored, file) for name, entry in entries.items()}
-    if stored:
-        raise BundleError(
-            f"{file}: holds {min(stored)!r}, which the manifest does not name; export again"
-        )
-    return tensors
 
+    def __init__(self, content: bytes, entries: Mapping[str, WeightEntry], *, file: str) -> None:
+        self._content = content
+        self._entries = entries
+        self._file = file
+        self._stored: dict[str, Array] = {}
+        self._arrays: dict[tuple[str, Part, bool], Array] = {}
+        # Models may be loaded by several threads; a form must not be made twice.
+        self._lock = threading.Lock()
 
-def _unpack(
-    name: str, entry: WeightEntry, stored: dict[str, npt.NDArray[Any]], file: str
-) -> Floats:
-    """Take one tensor out of `stored`."""
-    values = _take(name, entry.shape, np.dtype(entry.storage.value), stored, file)
-    if entry.axis is None:
-        return values
-    scale = name + _SCALE_SUFFIX
-    scales = _take(scale, (entry.shape[entry.axis],), np.dtype(np.float32), stored, file)
-    return dequantize(Quantized(values, scales, entry.axis))
+    def values(self, initializer: Initializer) -> Array:
+        """Return the values of an initializer, which the manifest has been checked to have.
 
+        Raises:
+            BundleError: The file is no safetensors file, or not the one that the manifest says.
+        """
+        with self._lock:
+            if not self._stored:
+                self._stored = self._load()
+            key = (initializer.tensor, initializer.part, initializer.transposed)
+            if key not in self._arrays:
+                array = self._part(initializer.tensor, initializer.part)
+                if initializer.transposed:
+                    array = np.ascontiguousarray(array.T)
+                array.flags.writeable = False
+                self._arrays[key] = array
+            return self._arrays[key]
 
-def _take(
-    name: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    stored: dict[str, npt.NDArray[Any]],
-    file: str,
-) -> npt.NDArray[Any]:
-    """Take one stored array out of `stored`, which must have this shape and type."""
-    array = stored.pop(name, None)
-    if array is None:
-        raise BundleError(f"{file}: lacks {name!r}, which the manifest names; export again")
-    if array.shape != shape or array.dtype != dtype:
-        raise BundleError(
-            f"{file}: {name!r} is {array.dtype} {array.shape}, "
-            f"but the manifest says {dtype} {shape}; export again"
-        )
-    return array
+    def _part(self, name: str, part: Part) -> Array:
+        entry, stored = self._entries[name], self._stored[name]
+        match part:
+            case Part.VALUES:
+                return stored
+            case Part.SCALES:
+                return self._stored[name + _SCALE_SUFFIX]
+            case Part.HALVES | Part.FLOATS if entry.axis is not None:
+                scales = self._stored[name + _SCALE_SUFFIX]
+                stored = dequantize(Quantized(stored, scales, entry.axis))
+        dtype = np.float16 if part is Part.HALVES else np.float32
+        # What float16 cannot hold becomes infinite; parity is what notices.
+        with np.errstate(over="ignore"):
+            return stored.astype(dtype, copy=False)
+
+    def _load(self) -> dict[str, Array]:
+        """Parse the file, and compare it with what the manifest says."""
+        try:
+            stored = safetensors.numpy.load(self._content)
+        # safetensors.numpy meets a data type it has no name for with a KeyError.
+        except (safetensors.SafetensorError, KeyError, ValueError) as error:
+            raise BundleError(
+                f"{self._file}: is no safetensors file ({error}); export again"
+            ) from error
+        expected: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+        for name, entry in self._entries.items():
+            expected[name] = np.dtype(entry.storage.value), entry.shape
+            if entry.axis is not None:
+                scales = np.dtype(np.float32), (entry.shape[entry.axis],)
+                expected[name + _SCALE_SUFFIX] = scales
+        for name, (dtype, shape) in expected.items():
+            if name not in stored:
+                raise BundleError(
+                    f"{self._file}: lacks {name!r}, which the manifest names; export again"
+                )
+            if (stored[name].dtype, stored[name].shape) != (dtype, shape):
+                raise BundleError(
+                    f"{self._file}: {name!r} is {stored[name].dtype} {stored[name].shape}, "
+                    f"but the manifest says {dtype} {shape}; export again"
+                )
+        more = set(stored) - set(expected)
+        if more:
+            raise BundleError(
+                f"{self._file}: holds {min(more)!r}, which the manifest does not name; export again"
+            )
+        return stored

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from ferryman_bundle.document import write_manifest
 from ferryman_bundle.errors import BundleError
 from ferryman_bundle.manifest import MANIFEST, FileEntry, Manifest
 
@@ -50,8 +51,7 @@ def write_bundle(directory: Path, manifest: Manifest, contents: Mapping[str, byt
     directory.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     try:
-        document = manifest.model_dump_json(indent=2) + "\n"
-        for name, content in {**contents, MANIFEST: document.encode()}.items():
+        for name, content in {**contents, MANIFEST: write_manifest(manifest)}.items():
             _write_durably(unfinished / name, content)
         unfinished.chmod(0o755)
         _make_durable(unfinished)

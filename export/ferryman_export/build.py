@@ -13,6 +13,7 @@ from ferryman_bundle.manifest import (
     TOKENIZER,
     WEIGHTS,
     GraphEntry,
+    Initializer,
     SearchSettings,
     Storage,
     Variant,
@@ -27,7 +28,12 @@ from ferryman_export.phases import Phases
 from ferryman_export.proof import Evidence, prove
 from ferryman_export.quality import measure_quality
 from ferryman_export.rounding import round_weights
-from ferryman_export.transformer_graphs import EncoderGraph, StepGraph, state_tensors
+from ferryman_export.transformer_graphs import (
+    EncoderGraph,
+    StepGraph,
+    require_graphs,
+    state_tensors,
+)
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.transformer import Transformer
 
@@ -62,6 +68,7 @@ def build_bundle(
         trained = checkpoint.model()
         if not isinstance(trained, Transformer):
             raise ExportError(f"models of the family {trained.config.family} have no graphs yet")
+        require_graphs(trained.config)
         model = round_weights(trained, storage)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         found.append(f"{parameters:,} parameters, {storage.value}")
@@ -72,7 +79,10 @@ def build_bundle(
     proof = prove(model, checkpoint, lowered, state, evidence=evidence, phases=phases)
     weights, entries = pack_weights(lowered.tensors, storage)
     graphs = {
-        name: GraphEntry(file=f"{name}.onnx", weights=graph.weights)
+        name: GraphEntry(
+            file=f"{name}.onnx",
+            initializers={weight: Initializer(tensor=weight) for weight in graph.weights},
+        )
         for name, graph in lowered.graphs.items()
     }
     contents = {
@@ -87,12 +97,14 @@ def build_bundle(
         format_version=FORMAT_VERSION,
         **describe(checkpoint, description, search),
         parameters=parameters,
-        variants={"fp32": Variant(graphs=graphs, state=state)},
+        variants={
+            "fp32": Variant(
+                provider="cpu", graphs=graphs, state=state, parity=proof.parity, quality=None
+            )
+        },
         weights=entries,
         files=describe_files(contents),
-        golden=proof.golden,
-        parity={"fp32": proof.parity},
-        quality=None,
+        golden={"fp32": proof.golden},
     )
     if evidence.test_set is not None:
         with phases.phase("Translating the test set") as found:
@@ -100,7 +112,8 @@ def build_bundle(
             quality = measure_quality(
                 bundle, evidence.test, search=search, test_set=evidence.test_set
             )
-            manifest = manifest.model_copy(update={"quality": quality})
+            measured = manifest.variants["fp32"].model_copy(update={"quality": quality})
+            manifest = manifest.model_copy(update={"variants": {"fp32": measured}})
             found.append(f"BLEU {quality.bleu:.1f}, chrF {quality.chrf:.1f}")
     with phases.phase("Writing the bundle") as found:
         card = render_card(manifest, model.config, data=description.data)

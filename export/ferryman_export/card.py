@@ -21,7 +21,7 @@ def render_card(manifest: Manifest, config: TransformerConfig, *, data: str | No
         _use(manifest),
         _model(manifest, config),
         _quality(manifest.quality),
-        *(_parity(variant, parity) for variant, parity in manifest.parity.items()),
+        *(_parity(n, v.parity) for n, v in manifest.variants.items() if v.parity is not None),
         f"## Training data\n\n{data or 'Nothing was said about the training data at export.'}",
         f"## Licence\n\n{manifest.licence}\n\nThe full text is in the file `LICENSE`.",
         _limits(manifest),
@@ -117,7 +117,7 @@ def _limits(manifest: Manifest) -> str:
 - Sources of up to {limits.max_source_tokens} tokens, as in training; split longer text into sentences.
 - Translations of up to {limits.max_target_tokens} tokens, and at most {generation.max_length_ratio:g} times the source and {generation.max_length_offset} more.
 - Search, unless a request says otherwise: beam {generation.beam_size}, length penalty {generation.length_penalty:g}.
-- {len(manifest.golden)} golden sentences are in the manifest; a machine that answers them otherwise computes wrongly."""  # noqa: E501
+- {sum(map(len, manifest.golden.values()))} golden sentences are in the manifest; a machine that answers them otherwise computes wrongly."""  # noqa: E501
 
 
 def _environment(manifest: Manifest) -> str:

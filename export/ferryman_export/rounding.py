@@ -23,7 +23,9 @@ def round_weights(model: Transformer, storage: Storage) -> Transformer:
         return rounded
     with torch.no_grad():
         for parameter in rounded.parameters():
-            if parameter.ndim == 2:
+            if storage is Storage.FLOAT16:
+                parameter.copy_(parameter.half().float())
+            elif parameter.ndim == 2:
                 values = dequantize(quantize(parameter.numpy(), axis=0))
                 parameter.copy_(torch.from_numpy(values))
     return rounded

@@ -24,13 +24,40 @@ import torch
 from torch import Tensor, nn
 
 from ferryman_bundle import StateKind, StateTensor
+from ferryman_export.errors import ExportError
 from ferryman_export.interface import Port
 from ferryman_export.operators import group_query_attention, top_k
 from ferryman_training.decoding import NEVER_GENERATED
 from ferryman_training.model_config import TransformerConfig
-from ferryman_training.transformer import DecoderLayer, EncoderLayer, Transformer, sinusoids
+from ferryman_training.positions import sinusoids
+from ferryman_training.transformer import Transformer
+from ferryman_training.transformer_layers import DecoderLayer, EncoderLayer
 
 T = TypeVar("T")
+
+
+_WITH_GRAPHS = {
+    "norm": "pre",
+    "positions": "sinusoidal",
+    "activation": "relu",
+    "tied_embeddings": "all",
+}
+"""Of each choice that a model has, the one that the graphs know."""
+
+
+def require_graphs(config: TransformerConfig) -> None:
+    """Make sure that the graphs here compute what a model of this config does.
+
+    Raises:
+        ExportError: They do not; all reasons are named.
+    """
+    others = [
+        f'model.{name} is "{getattr(config, name)}", but there are graphs for "{known}" only'
+        for name, known in _WITH_GRAPHS.items()
+        if getattr(config, name) != known
+    ]
+    if others:
+        raise ExportError("this model cannot be exported yet: " + "; ".join(others))
 
 
 def state_tensors(config: TransformerConfig) -> list[StateTensor]:

@@ -131,10 +131,12 @@ def test_the_golden_sentences_come_out_as_golden(runtime, bundle):
 
 @pytest.mark.parametrize("change", [{"ids": (5, 6, 7)}, {"log_prob": -1.0}])
 def test_another_golden_sentence_is_noticed(runtime, bundle, change):
-    first, *others = bundle.manifest.golden
+    first, *others = bundle.manifest.golden["fp32"]
     golden = (first.model_copy(update=change), *others)
     changed = Bundle(
-        bundle.manifest.model_copy(update={"golden": golden}), bundle.tokenizer, bundle.contents
+        bundle.manifest.model_copy(update={"golden": {"fp32": golden}}),
+        bundle.tokenizer,
+        bundle.contents,
     )
     with pytest.raises(VerificationError, match="translates its golden sentence"):
         runtime.verify(changed)

@@ -104,7 +104,7 @@ def test_the_step_stays_small(models):
 
 
 def test_golden_sentences_are_what_the_model_says(bundle, model):
-    golden = bundle.manifest.golden
+    golden = bundle.manifest.golden["fp32"]
     assert 8 <= len(golden) <= 16
     assert len({len(sentence.source_ids) for sentence in golden}) > 4
     expected = decode_greedily(model, [sentence.source_ids for sentence in golden])
@@ -114,7 +114,7 @@ def test_golden_sentences_are_what_the_model_says(bundle, model):
 
 
 def test_the_proof_is_in_the_manifest(bundle, state):
-    parity = bundle.manifest.parity["fp32"]
+    parity = bundle.manifest.variants["fp32"].parity
     assert parity.sentences == 24
     assert parity.steps > 24
     assert parity.argmax_agreement == 1.0

@@ -70,7 +70,8 @@ class CorpusPart(Section):
     def _short(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any] | str:
         """Leave out what is not set; a path alone is enough for a file of weight 1."""
         full: dict[str, Any] = handler(self)
-        set_ = {k: full[k] for k, f in type(self).model_fields.items() if full[k] != f.default}
+        defaults = {name: field.default for name, field in type(self).model_fields.items()}
+        set_ = {name: value for name, value in full.items() if value != defaults[name]}
         return str(set_["path"]) if set_.keys() == {"path"} else set_
 
 

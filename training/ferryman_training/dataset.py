@@ -13,10 +13,11 @@ from typing import Any, Final
 from ferryman_bundle.tokenizer import Tokenizer
 from ferryman_training.batching import tokenize
 from ferryman_training.cache import Cache
-from ferryman_training.checkpoint import TOKENIZER, load_tokenizer, write_atomically
+from ferryman_training.checkpoint import TOKENIZER, load_tokenizer
 from ferryman_training.config import TrainingConfig
 from ferryman_training.corpus import digest, read_pairs
 from ferryman_training.corpus_config import CorpusPart
+from ferryman_training.durability import write_atomically
 from ferryman_training.filters import DropReport
 from ferryman_training.replicas import Replicas
 from ferryman_training.reporting import Reporter

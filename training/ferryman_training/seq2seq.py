@@ -16,8 +16,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ferryman_training.errors import ConfigError
-from ferryman_training.model_config import ModelConfig, TransformerConfig
+from ferryman_training.model_config import ModelConfig, RecurrentConfig, TransformerConfig
 
 Memory: TypeAlias = Any
 """What the encoder hands to the decoder: a NamedTuple of tensors, in each family another.
@@ -120,10 +119,11 @@ def build_model(config: ModelConfig, vocabulary_size: int) -> Seq2Seq:
         vocabulary_size: Pieces of the tokenizer.
     """
     # Late: the families import this module.
+    from ferryman_training.recurrent import Recurrent
     from ferryman_training.transformer import Transformer
 
     match config:
         case TransformerConfig():
             return Transformer(config, vocabulary_size)
-        case _:
-            raise ConfigError(f'model.family: "{config.family}" cannot be trained yet')
+        case RecurrentConfig():
+            return Recurrent(config, vocabulary_size)

@@ -19,18 +19,19 @@ _TOLERANCE: Final = 1e-3
 """Of a log-probability, for each token: summing in another order moves it by about 1e-5."""
 
 
-def verify_golden_sentences(runtime: Runtime, manifest: Manifest) -> None:
-    """Translate the golden sentences greedily, all together.
+def verify_golden_sentences(runtime: Runtime, manifest: Manifest, variant: str) -> None:
+    """Translate the golden sentences of a variant greedily, all together.
 
     Raises:
         VerificationError: One came out otherwise than the manifest says.
     """
-    if not manifest.golden:
+    sentences = manifest.golden.get(variant)
+    if not sentences:
         return
     generation = manifest.generation
-    lane = Lane(runtime, width=1, max_sources=len(manifest.golden))
+    lane = Lane(runtime, width=1, max_sources=len(sentences))
     expected = {}
-    for golden in manifest.golden:
+    for golden in sentences:
         search = Search(max_tokens=generation.length_limit(len(golden.source_ids)))
         expected[Ticket(Job(source=golden.source_ids, search=search), time.monotonic())] = golden
     lane.admit(list(expected))
@@ -40,8 +41,8 @@ def verify_golden_sentences(runtime: Runtime, manifest: Manifest) -> None:
             difference = abs(best.log_prob - golden.log_prob)
             if best.ids != golden.ids or difference > _TOLERANCE * finished.steps:
                 raise VerificationError(
-                    f"on this machine the bundle {manifest.name} {manifest.version} translates "
-                    f"its golden sentence {golden.text!r} otherwise than where it was made "
-                    f"(log-probability {best.log_prob:.4f}, expected {golden.log_prob:.4f}); "
+                    f"on this machine the bundle {manifest.name} {manifest.version}, {variant}, "
+                    f"translates its golden sentence {golden.text!r} otherwise than where it was "
+                    f"made (log-probability {best.log_prob:.4f}, expected {golden.log_prob:.4f}); "
                     "export it anew, or report this CPU and the version of onnxruntime"
                 )

@@ -29,13 +29,16 @@ class OnnxRuntime:
         bundle: The model.
         threads: Threads of one run; with several workers, leave it at 1.
         device: Where to compute.
+        variant: Which of the bundle's variants to run.
 
     Raises:
         BundleError: The weights are not what the manifest says.
         DeviceError: The device cannot be used.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 1, *, device: Device = "cpu") -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int = 1, *, device: Device = "cpu", variant: str = "fp32"
+    ) -> None:
         check_device(device)
         manifest = bundle.manifest
         self.bos = manifest.tokens.bos
@@ -44,17 +47,20 @@ class OnnxRuntime:
         self.max_source_tokens = manifest.limits.max_source_tokens
         self.max_target_tokens = manifest.limits.max_target_tokens
         self._pad = manifest.tokens.pad
-        self._tensors = manifest.variants["fp32"].state
+        self._variant = variant
+        self._tensors = manifest.variants[variant].state
         self._memory = [t.name for t in self._tensors if t.kind is StateKind.MEMORY]
+        # Sessions read these without owning them.
         self._weights = {
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
-            for name, tensor in bundle.tensors().items()
+            name: {
+                initializer: onnxruntime.OrtValue.ortvalue_from_numpy(values)
+                for initializer, values in bundle.initializer_values(name, variant).items()
+            }
+            for name in ("encoder", "step")
         }
         self._encoder, self._step = (
-            make_session(
-                bundle.graph(name), self._weights, bundle.initializers(name), threads=threads
-            )
-            for name in ("encoder", "step")
+            make_session(bundle.graph(name, variant), weights, list(weights), threads=threads)
+            for name, weights in self._weights.items()
         )
 
     def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
@@ -85,4 +91,4 @@ class OnnxRuntime:
         Raises:
             VerificationError: One came out otherwise than the bundle says.
         """
-        verify_golden_sentences(self, bundle.manifest)
+        verify_golden_sentences(self, bundle.manifest, self._variant)

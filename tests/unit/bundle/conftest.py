@@ -63,6 +63,11 @@ def contents(tokenizer_model, tensors):
     }
 
 
+def initializer(tensor, part="floats", *, transposed=False):
+    """An initializer as it is written in a manifest."""
+    return {"tensor": tensor, "part": part, "transposed": transposed}
+
+
 @pytest.fixture(scope="session")
 def document(contents, tensors):
     """The manifest as the JSON document it is."""
@@ -87,7 +92,7 @@ def document(contents, tensors):
     }
     return {
         "format": "ferryman-bundle",
-        "format_version": 1,
+        "format_version": 2,
         "name": "small",
         "version": "1.0",
         "description": "For tests.",
@@ -112,18 +117,29 @@ def document(contents, tensors):
         },
         "variants": {
             "fp32": {
+                "provider": "cpu",
                 "graphs": {
-                    "encoder": {"file": "encoder.onnx", "weights": ["embedding.weight"]},
-                    "step": {"file": "step.onnx", "weights": sorted(tensors)},
+                    "encoder": {
+                        "file": "encoder.onnx",
+                        "initializers": {"embedding.weight": initializer("embedding.weight")},
+                    },
+                    "step": {
+                        "file": "step.onnx",
+                        "initializers": {name: initializer(name) for name in sorted(tensors)},
+                    },
                 },
                 "state": [bias, cache],
+                "parity": None,
+                "quality": None,
+                "speed": None,
             }
         },
         "weights": {name: entry.model_dump(mode="json") for name, entry in entries.items()},
         "files": {name: entry.model_dump() for name, entry in describe_files(contents).items()},
-        "golden": [{"text": "a", "source_ids": [5], "ids": [6, 7], "log_prob": -1.5}],
-        "parity": {},
-        "quality": None,
+        "golden": {
+            "fp32": [{"text": "a", "source_ids": [5], "ids": [6, 7], "log_prob": -1.5}],
+        },
+        "shortlist": None,
         "environment": {"python": "3.11"},
     }
 

@@ -12,6 +12,8 @@ import pytest
 
 from ferryman_bundle import Bundle, BundleError
 from ferryman_bundle import bundle as bundle_module
+from ferryman_bundle.manifest import Initializer, Part
+from ferryman_bundle.tokenizer import Tokenizer
 
 FILES = (
     "manifest.json",
@@ -38,6 +40,28 @@ def test_a_bundle_gives_back_what_was_written(pristine, manifest, contents, tens
     for name, tensor in tensors.items():
         assert loaded[name].dtype == np.float32
         np.testing.assert_array_equal(loaded[name], tensor)
+    with pytest.raises(KeyError):
+        bundle.graph("scorer")
+
+
+def test_graphs_and_variants_share_the_arrays_of_their_initializers(manifest, contents):
+    fp32 = manifest.variants["fp32"]
+    entry = Initializer(tensor="embedding.weight", part=Part.VALUES, transposed=True)
+    step = fp32.graphs["step"]
+    turned = step.model_copy(
+        update={"initializers": {"turned": entry, "norm": Initializer(tensor="norm.bias")}}
+    )
+    int8 = fp32.model_copy(update={"graphs": {**fp32.graphs, "step": turned}})
+    manifest = manifest.model_copy(update={"variants": {"fp32": fp32, "int8": int8}})
+    bundle = Bundle(manifest, Tokenizer(contents["tokenizer.model"]), contents)
+    first, second = bundle.initializer_values("step"), bundle.initializer_values("step", "int8")
+    assert bundle.initializers("step", "int8") == tuple(second) == ("turned", "norm")
+    assert second["turned"].dtype == np.int8
+    assert second["turned"].shape == first["embedding.weight"].shape[::-1]
+    assert second["norm"] is first["norm.bias"]
+    encoder = bundle.initializer_values("encoder", "int8")
+    assert encoder["embedding.weight"] is first["embedding.weight"]
+    assert bundle.tensors()["embedding.weight"] is first["embedding.weight"]
 
 
 def truncate(path):

@@ -30,13 +30,34 @@ FILES = (
     "README.md",
     "LICENSE",
 )
+PARITY = Parity(
+    sentences=200,
+    steps=5737,
+    worst_difference={
+        "memory.0.key": 1e-6,
+        "memory.1.key": 2e-6,
+        "present.0.key": 3e-6,
+    },
+    argmax_agreement=0.9996,
+    greedy_identity=0.995,
+    accepted_loss=False,
+)
+QUALITY = Quality(
+    test_set="test.tsv",
+    sentences=2000,
+    bleu=32.61,
+    bleu_signature="nrefs:1|case:mixed",
+    chrf=57.72,
+    chrf_signature="nrefs:1|eff:yes",
+    search=SearchSettings(beam_size=4, length_penalty=1.2),
+)
 
 
 @pytest.fixture
 def manifest():
     return Manifest(
         format="ferryman-bundle",
-        format_version=1,
+        format_version=2,
         name="en-fr",
         version="1.2.0",
         description="Translates technical English into French.",
@@ -53,36 +74,26 @@ def manifest():
         ),
         variants={
             "fp32": Variant(
-                graphs={n: GraphEntry(file=f"{n}.onnx", weights=()) for n in ("encoder", "step")},
+                provider="cpu",
+                graphs={
+                    name: GraphEntry(file=f"{name}.onnx", initializers={})
+                    for name in ("encoder", "step")
+                },
                 state=(),
+                parity=PARITY,
+                quality=QUALITY,
             )
         },
         weights={"w": WeightEntry(storage=Storage.INT8, axis=0, shape=(2, 2))},
         files={name: FileEntry(size=1_600_000, sha256="0" * 64) for name in FILES},
-        golden=(),
-        parity={
-            "fp32": Parity(
-                sentences=200,
-                steps=5737,
-                worst_difference={
-                    "memory.0.key": 1e-6, "memory.1.key": 2e-6, "present.0.key": 3e-6,
-                },
-                argmax_agreement=0.9996,
-                greedy_identity=0.995,
-                accepted_loss=False,
-            )
-        },
-        quality=Quality(
-            test_set="test.tsv",
-            sentences=2000,
-            bleu=32.61,
-            bleu_signature="nrefs:1|case:mixed",
-            chrf=57.72,
-            chrf_signature="nrefs:1|eff:yes",
-            search=SearchSettings(beam_size=4, length_penalty=1.2),
-        ),
+        golden={},
         environment={"torch": "2.13"},
     )  # fmt: skip
+
+
+def having(manifest, **claims):
+    variant = manifest.variants["fp32"].model_copy(update=claims)
+    return manifest.model_copy(update={"variants": {"fp32": variant}})
 
 
 def card(manifest, data=None):
@@ -120,20 +131,18 @@ def test_every_row_of_a_table_has_the_cells_of_its_header(manifest):
 
 
 def test_what_was_not_measured_is_said_to_be_so(manifest):
-    text = card(manifest.model_copy(update={"quality": None}))
+    text = card(having(manifest, quality=None))
     assert "Not measured at export." in text
     assert "Nothing was said about the training data" in text
 
 
 def test_greedy_search_has_no_length_penalty(manifest):
-    quality = manifest.quality.model_copy(
-        update={"search": SearchSettings(beam_size=1, length_penalty=1.0)}
-    )
-    text = card(manifest.model_copy(update={"quality": quality}))
+    quality = QUALITY.model_copy(update={"search": SearchSettings(beam_size=1, length_penalty=1.0)})
+    text = card(having(manifest, quality=quality))
     assert "2,000 sentences), greedy search, through" in text
 
 
 def test_an_accepted_loss_is_in_the_card_for_ever(manifest):
-    parity = manifest.parity["fp32"].model_copy(update={"accepted_loss": True})
-    text = card(manifest.model_copy(update={"parity": {"fp32": parity}}))
+    parity = PARITY.model_copy(update={"accepted_loss": True})
+    text = card(having(manifest, parity=parity))
     assert "**These graphs fell short of the required agreement" in text

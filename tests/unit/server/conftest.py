@@ -99,7 +99,7 @@ def make_manifest(
     return Manifest.model_validate(
         {
             "format": "ferryman-bundle",
-            "format_version": 1,
+            "format_version": 2,
             "name": name,
             "version": "1.2.3",
             "description": "Letters.",
@@ -129,18 +129,19 @@ def make_manifest(
             },
             "variants": {
                 "fp32": {
+                    "provider": "cpu",
                     "graphs": {
-                        graph: {"file": f"{graph}.onnx", "weights": []}
+                        graph: {"file": f"{graph}.onnx", "initializers": {}}
                         for graph in ("encoder", "step")
                     },
                     "state": [],
+                    "parity": None,
+                    "quality": None,
                 }
             },
             "weights": {},
             "files": dict.fromkeys((*names, "encoder.onnx", "step.onnx"), file),
-            "golden": [],
-            "parity": {},
-            "quality": None,
+            "golden": {},
             "environment": {},
         }
     )

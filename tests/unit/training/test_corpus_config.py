@@ -58,12 +58,14 @@ def test_a_path_is_short_for_a_corpus_of_one_part():
 def test_the_corpus_is_saved_as_it_was_written_and_read_back_equal(tmp_path):
     config = parse_config(tomllib.loads(SEVERAL), folder=tmp_path, origin="c.toml")
     path = tmp_path / "saved.toml"
-    path.write_text(tomli_w.dumps(config.model_dump(mode="json")), "utf-8")
+    path.write_text(tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)), "utf-8")
     assert load_config(path) == config
     plain = parse_config(
         {"corpus": {"train": "a.tsv", "valid": "b.tsv"}}, folder=tmp_path, origin="c.toml"
     )
-    assert plain.model_dump(mode="json")["corpus"]["train"] == [str(tmp_path / "a.tsv")]
+    assert plain.model_dump(mode="json", exclude_none=True)["corpus"]["train"] == [
+        str(tmp_path / "a.tsv")
+    ]
 
 
 @pytest.mark.parametrize(
