@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ferryman_training.debian.corpus_folder import Origin, refuse_another_corpus, write_corpus
 from ferryman_training.debian.harvest import Harvest
-from ferryman_training.debian.held_out import Parts, hold_out
+from ferryman_training.debian.held_out import FoundPair, Parts, hold_out
 from ferryman_training.debian.mirror import Mirror, Package
+from ferryman_training.debian.misalignment import misaligned
 from ferryman_training.debian.sources import (
     DESCRIPTIONS,
     DESCRIPTIONS_LICENCE,
@@ -75,8 +77,9 @@ def build_corpus(order: Order, mirror: Mirror, folder: Path, *, watch: Watch) ->
         origins.append(Origin(source.name, source.licence, packages))
     if not harvest.found:
         raise CorpusError("the packages hold no pair that is fit to learn from")
-    size = min(order.held_out, len(harvest.found) // 20)
-    parts = hold_out(harvest.found, size=size, seed=order.seed)
+    found = _aligned(harvest.found, watch)
+    size = min(order.held_out, len(found) // 20)
+    parts = hold_out(found, size=size, seed=order.seed)
     write_corpus(
         folder,
         parts,
@@ -85,6 +88,14 @@ def build_corpus(order: Order, mirror: Mirror, folder: Path, *, watch: Watch) ->
         copyrights=harvest.copyrights,
     )
     return parts
+
+
+def _aligned(found: Sequence[FoundPair], watch: Watch) -> list[FoundPair]:
+    """Return the pairs without those that are no translations of each other."""
+    watch.say(f"comparing the words of {len(found):,} pairs ...")
+    wrong = misaligned([item.pair for item in found])
+    watch.say(f"left out as misaligned: {int(wrong.sum()):,} pairs")
+    return [item for item, is_wrong in zip(found, wrong, strict=True) if not is_wrong]
 
 
 def _packages(source: Source, language: str, mirror: Mirror, watch: Watch) -> tuple[Package, ...]:
