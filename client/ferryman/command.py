@@ -29,6 +29,7 @@ SUMMARIES = {
     "translate": "Translate text, lines or a file with a server.",
     "serve": "Serve a model over gRPC.",
     "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
+    "corpus": "Make a parallel corpus out of freely licensed text.",
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
     "average": "Make one checkpoint of several.",

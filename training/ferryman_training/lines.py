@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import gzip
 import lzma
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from ferryman_training.errors import CorpusError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from ferryman_training.zstandard import zstd
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
 

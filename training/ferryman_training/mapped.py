@@ -14,7 +14,7 @@ from typing import IO, Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-_CHUNK: Final = 1 << 18
+_CHUNK: Final = 1 << 14
 """Numbers that are held in memory before they are written."""
 
 
