@@ -17,7 +17,7 @@ import torch
 from ferryman_bundle import Bundle
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.tokenizer import BOS, EOS, UNKNOWN
-from ferryman_training.transformer import sinusoids
+from ferryman_training.positions import sinusoids
 
 _LAYER_NORM_EPSILON: Final = 1e-5
 """torch.nn.LayerNorm's default, which training leaves as it is."""

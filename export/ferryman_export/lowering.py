@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 import numpy as np
 import onnx
+import onnx_ir
 import torch
 from onnx import numpy_helper
+from onnx_ir.passes import common
 
 from ferryman_bundle.manifest import WEIGHTS
-from ferryman_bundle.quantization import Floats
+from ferryman_bundle.variant import Initializer, Part
 from ferryman_export.interface import Port
+from ferryman_export.lowered import LoweredGraph
+from ferryman_export.weight_store import WeightStore
 
-_OPSET: Final = 20
 _INLINE_BYTES: Final = 1024
 """Initializers smaller than this stay in the graph."""
+_WEIGHT_BYTES: Final[Mapping[int, int]] = {
+    onnx.TensorProto.FLOAT: 4,
+    onnx.TensorProto.FLOAT16: 2,
+    onnx.TensorProto.INT8: 1,
+}
+"""Of one element, for the types that weights have."""
 
 
 class Graph(Protocol):
@@ -41,68 +48,43 @@ class Graph(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LoweredGraph:
-    """An ONNX graph without its weights."""
-
-    file: bytes
-    """The ONNX file; its large initializers are external, to be supplied by the loader."""
-    weights: tuple[str, ...]
-    """Names of the external initializers."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoweredGraphs:
-    """ONNX graphs and the tensors they refer to by name."""
-
-    graphs: dict[str, LoweredGraph]
-    tensors: dict[str, Floats]
-    """The external initializers of all graphs, by name; no two are equal."""
-
-
-def lower(graphs: Mapping[str, Graph]) -> LoweredGraphs:
+def lower(
+    graphs: Mapping[str, Graph], store: WeightStore, *, opset: int
+) -> dict[str, LoweredGraph]:
     """Export modules to ONNX graphs that share their weights.
 
     Args:
         graphs: The modules, by the name of their graph.
+        store: Where the weights go; all variants of a bundle have the same.
+        opset: Version of the standard operators.
     """
-    return separate_weights({name: _trace(graph) for name, graph in graphs.items()})
+    return {name: separate_weights(trace(graph, opset), store) for name, graph in graphs.items()}
 
 
-def separate_weights(models: Mapping[str, onnx.ModelProto]) -> LoweredGraphs:
-    """Take the weights out of ONNX models, which are changed by that.
-
-    Tensors are told apart by content, not by name: torch.onnx merges parameters that are equal,
-    and two graphs may use one name for two things.
+def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph:
+    """Take the weights out of an ONNX model, which is changed by that.
 
     Args:
-        models: The models, by the name of their graph.
+        model: The model.
+        store: Where the weights go.
     """
-    tensors: dict[str, Floats] = {}
-    names: dict[tuple[tuple[int, ...], bytes], str] = {}
-    lowered: dict[str, LoweredGraph] = {}
-    for graph, model in models.items():
-        _flatten_initializers(model.graph)
-        renamed: dict[str, str] = {}
-        for initializer in model.graph.initializer:
-            if not _is_weight(initializer):
-                continue
-            array = numpy_helper.to_array(initializer)
-            content = (array.shape, hashlib.sha256(array.tobytes()).digest())
-            if content not in names:
-                taken = initializer.name in tensors
-                names[content] = f"{graph}.{initializer.name}" if taken else initializer.name
-                tensors[names[content]] = np.array(array)
-            renamed[initializer.name] = names[content]
-            _make_external(initializer)
-        _rename(model.graph, renamed)
-        file = model.SerializeToString(deterministic=True)
-        lowered[graph] = LoweredGraph(file, tuple(sorted(set(renamed.values()))))
-    return LoweredGraphs(lowered, tensors)
+    _flatten_initializers(model.graph)
+    renamed: dict[str, str] = {}
+    places: dict[str, Initializer] = {}
+    for initializer in model.graph.initializer:
+        if not _is_weight(initializer):
+            continue
+        place = store.place(initializer.name, numpy_helper.to_array(initializer))
+        form = "" if place.part is Part.FLOATS else f":{place.part.value}"
+        own = f"{place.tensor}{form}{':transposed' * place.transposed}"
+        renamed[initializer.name], places[own] = own, place
+        _make_external(initializer)
+    _rename(model.graph, renamed)
+    return LoweredGraph(model.SerializeToString(deterministic=True), dict(sorted(places.items())))
 
 
-def _trace(graph: Graph) -> onnx.ModelProto:
-    """Export one module, with the names and shapes that it declares."""
+def trace(graph: Graph, opset: int) -> onnx.ModelProto:
+    """Export one module, with the names and shapes that it declares, and the weights in it."""
     inputs, outputs = graph.inputs(), graph.outputs()
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
@@ -112,10 +94,11 @@ def _trace(graph: Graph) -> onnx.ModelProto:
             dynamic_shapes=graph.arguments([port.dynamic_axes() for port in inputs]),
             input_names=[port.name for port in inputs],
             output_names=[port.name for port in outputs],
-            opset_version=_OPSET,
+            opset_version=opset,
             verbose=False,
         )
     assert program is not None, "torch.onnx.export with dynamo=True returns a program"
+    _merge_equal_parts(program.model)
     model = program.model_proto
     _strip(model)
     for infos, ports in ((model.graph.input, inputs), (model.graph.output, outputs)):
@@ -125,10 +108,21 @@ def _trace(graph: Graph) -> onnx.ModelProto:
     return model
 
 
+def _merge_equal_parts(model: onnx_ir.Model) -> None:
+    """Compute once what is computed twice from the same weights and inputs."""
+    for value in model.graph.initializers.values():
+        array = cast("onnx_ir.TensorProtocol", value.const_value).numpy()
+        # The pass hashes memory as it lies.
+        value.const_value = onnx_ir.tensor(np.ascontiguousarray(array), name=value.name)
+    common.DeduplicateHashedInitializersPass()(model)
+    common.CommonSubexpressionEliminationPass()(model)
+    common.RemoveUnusedNodesPass()(model)
+
+
 def _is_weight(initializer: onnx.TensorProto) -> bool:
     """Return whether an initializer leaves the graph."""
-    size = math.prod(initializer.dims) * np.dtype(np.float32).itemsize
-    return initializer.data_type == onnx.TensorProto.FLOAT and size >= _INLINE_BYTES
+    size: int = math.prod(initializer.dims) * _WEIGHT_BYTES.get(initializer.data_type, 0)
+    return size >= _INLINE_BYTES
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -11,6 +11,8 @@ Dimension key:
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -47,7 +49,7 @@ def group_query_attention(
         "com.microsoft::GroupQueryAttention",
         (qkv, None, None, keys, values, past_lengths, total_length),
         {"num_heads": heads, "kv_num_heads": heads},
-        dtypes=(torch.float32,) * 3,
+        dtypes=(qkv.dtype,) * 3,
         shapes=([rows, 1, width // 3], list(keys.shape), list(values.shape)),
         version=1,
     )
@@ -95,6 +97,21 @@ def recurrence(
     return tuple(outputs)
 
 
+def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """``ScatterND``: `x` with slices replaced; in place where both are bound to the same memory.
+
+    Args:
+        x: Of any shape.
+        indices: Of the slices, int64 (..., n) for slices along the first n axes.
+        updates: The slices, (..., *x.shape[n:]).
+    """
+    _require_export("ScatterND")
+    scattered: Tensor = torch.onnx.ops.symbolic(
+        "ScatterND", (x, indices, updates), dtype=x.dtype, shape=list(x.shape)
+    )
+    return scattered
+
+
 def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     """Return the k best of every row, best first, lower ids first among equals.
 
@@ -108,16 +125,79 @@ def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         Scores and ids, (R, k). While tracing they are said to be (R, 1), since the value of `k` is
         not known then; nothing after this may depend on that size.
     """
+    return _top_k(scores, k, largest=1)
+
+
+def smallest_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the k smallest of every row in ascending order, and where they were; see `top_k`."""
+    return _top_k(scores, k, largest=0)
+
+
+def _top_k(scores: Tensor, k: Tensor, *, largest: int) -> tuple[Tensor, Tensor]:
     _require_export("TopK")
-    rows = scores.shape[0]
-    best, ids = torch.onnx.ops.symbolic_multi_out(
+    shape = cast("list[int]", [scores.shape[0], k.item()])
+    values, places = torch.onnx.ops.symbolic_multi_out(
         "TopK",
         (scores, k),
-        {"axis": -1, "largest": 1, "sorted": 1},
-        dtypes=(torch.float32, torch.int64),
-        shapes=([rows, 1], [rows, 1]),
+        {"axis": -1, "largest": largest, "sorted": 1},
+        dtypes=(scores.dtype, torch.int64),
+        shapes=(shape, shape),
     )
-    return best, ids
+    return values, places
+
+
+def quantize_linear(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    """``QuantizeLinear``: round to the nearest of 256 levels, and to the last one beyond them.
+
+    Args:
+        x: float32 (...).
+        scale: Distance of two levels, float32 ().
+        zero_point: The level of zero, uint8 ().
+
+    Returns:
+        uint8 (...).
+    """
+    _require_export("QuantizeLinear")
+    levels: Tensor = torch.onnx.ops.symbolic(
+        "QuantizeLinear", (x, scale, zero_point), dtype=torch.uint8, shape=list(x.shape)
+    )
+    return levels
+
+
+def matmul_integer_to_float(
+    levels: Tensor,
+    values: Tensor,
+    *,
+    scale: Tensor,
+    zero_point: Tensor,
+    scales: Tensor,
+    bias: Tensor | None,
+) -> Tensor:
+    """``com.microsoft.MatMulIntegerToFloat``: a product of bytes, summed in int32, as float32.
+
+    With constant `scale`, `zero_point`, `values` and `scales` a row gets the same bits whatever
+    the other rows are.
+
+    Args:
+        levels: From `quantize_linear`, uint8 (M, K).
+        values: int8 (K, N).
+        scale: Of the levels, float32 ().
+        zero_point: Of the levels, uint8 ().
+        scales: Of the values, float32 (N,).
+        bias: float32 (N,).
+
+    Returns:
+        float32 (M, N).
+    """
+    _require_export("MatMulIntegerToFloat")
+    product: Tensor = torch.onnx.ops.symbolic(
+        "com.microsoft::MatMulIntegerToFloat",
+        (levels, values, scale, scales, zero_point, None, bias),
+        dtype=torch.float32,
+        shape=[levels.shape[0], values.shape[1]],
+        version=1,
+    )
+    return product
 
 
 def _require_export(operator: str) -> None:

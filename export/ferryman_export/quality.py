@@ -19,17 +19,23 @@ _CHUNK: Final = 256
 
 
 def measure_quality(
-    bundle: Bundle, pairs: Sequence[SentencePair], *, search: SearchSettings, test_set: str
+    bundle: Bundle,
+    variant: str,
+    pairs: Sequence[SentencePair],
+    *,
+    search: SearchSettings,
+    test_set: str,
 ) -> Quality:
     """Translate a test set and score it.
 
     Args:
         bundle: The bundle; it need not be on disk.
+        variant: Which of its variants translates.
         pairs: Sources and references.
         search: Beam size 1 is greedy search.
         test_set: What the manifest calls the test set.
     """
-    translations = _translate(bundle, [pair.source for pair in pairs], search)
+    translations = _translate(bundle, variant, [pair.source for pair in pairs], search)
     references = [[pair.target for pair in pairs]]
     bleu, chrf = BLEU(), CHRF()
     return Quality(
@@ -43,11 +49,13 @@ def measure_quality(
     )
 
 
-def _translate(bundle: Bundle, texts: Sequence[str], search: SearchSettings) -> list[str]:
+def _translate(
+    bundle: Bundle, variant: str, texts: Sequence[str], search: SearchSettings
+) -> list[str]:
     """Translate texts, each as one sentence, cut where the model can read no further."""
     jobs = [_job(bundle, text, search) for text in texts]
     translations: list[str] = []
-    with Engine(OnnxRuntime(bundle)) as engine:
+    with Engine(OnnxRuntime(bundle, variant=variant)) as engine:
         for start in range(0, len(jobs), _CHUNK):
             futures = engine.submit(jobs[start : start + _CHUNK])
             results = [future.result() for future in futures]

@@ -23,29 +23,48 @@ import torch
 from torch import Tensor, nn
 
 from ferryman_bundle import StateKind, StateTensor
-from ferryman_export.interface import Port
-from ferryman_export.operators import group_query_attention
+from ferryman_export.cached_attention import CachedAttention
+from ferryman_export.interface import (
+    Port,
+    StateType,
+    encoder_outputs,
+    source_bias,
+    state_inputs,
+    state_outputs,
+)
+from ferryman_export.projection import Projection, Projections
 from ferryman_export.tail import Tail
+from ferryman_export.transformer_blocks import (
+    DecoderBlock,
+    EncoderBlock,
+    Past,
+    SourceMemory,
+    split_heads,
+)
 from ferryman_training.model_config import TransformerConfig
-from ferryman_training.transformer import DecoderLayer, EncoderLayer, Transformer, sinusoids
+from ferryman_training.transformer import Transformer
+from ferryman_training.transformer_layers import EncoderLayer
 
 T = TypeVar("T")
 
 
-def state_tensors(config: TransformerConfig) -> list[StateTensor]:
-    """Declare what the encoder hands over, and what passes from step to step."""
+def state_tensors(config: TransformerConfig, dtype: StateType) -> list[StateTensor]:
+    """Declare what the encoder hands over, and what passes from step to step.
+
+    Args:
+        config: Of the model.
+        dtype: Of keys and values; what marks the padding is float32.
+    """
     heads, size = config.heads, config.width // config.heads
 
-    def memory(
-        name: str, shape: tuple[int | str, ...], *, length_axis: int, padding: float = 0.0
-    ) -> StateTensor:
+    def memory(name: str, shape: tuple[int | str, ...], *, length_axis: int) -> StateTensor:
         return StateTensor(
             name=f"memory.{name}",
             kind=StateKind.MEMORY,
-            dtype="float32",
+            dtype=dtype,
             shape=shape,
             length_axis=length_axis,
-            padding=padding,
+            padding=0.0,
             output=None,
         )
 
@@ -53,7 +72,7 @@ def state_tensors(config: TransformerConfig) -> list[StateTensor]:
         return StateTensor(
             name=f"cache.{name}",
             kind=StateKind.CACHE,
-            dtype="float32",
+            dtype=dtype,
             shape=("hypotheses", heads, "capacity", size),
             length_axis=2,
             padding=0.0,
@@ -61,7 +80,6 @@ def state_tensors(config: TransformerConfig) -> list[StateTensor]:
         )
 
     layers = range(config.decoder_layers)
-    shape = ("sources", 1, 1, "source_length")
     return [
         *(
             memory(f"{i}.key", ("sources", heads, size, "source_length"), length_axis=3)
@@ -71,31 +89,37 @@ def state_tensors(config: TransformerConfig) -> list[StateTensor]:
             memory(f"{i}.value", ("sources", heads, "source_length", size), length_axis=2)
             for i in layers
         ),
-        memory("bias", shape, length_axis=3, padding=float("-inf")),
+        source_bias(("sources", 1, 1, "source_length")),
         *(cache(f"{i}.key") for i in layers),
         *(cache(f"{i}.value") for i in layers),
     ]
 
 
-def state_ports(config: TransformerConfig, kind: StateKind) -> list[Port]:
-    """Return the ports of one kind of state, in the order that the graphs take them."""
-    return [
-        Port(tensor.name, torch.float32, tensor.shape)
-        for tensor in state_tensors(config)
-        if tensor.kind is kind
-    ]
-
-
 class EncoderGraph(nn.Module):
-    """Reads sources into the memory that every decoder step attends to."""
+    """Reads sources into the memory that every decoder step attends to.
 
-    def __init__(self, model: Transformer) -> None:
+    Args:
+        model: The trained model, with the values that the bundle stores.
+        projections: How to compute the linear layers.
+        state: As declared.
+    """
+
+    def __init__(
+        self, model: Transformer, projections: Projections, state: Sequence[StateTensor]
+    ) -> None:
         super().__init__()
         self.config = model.config
-        self.embedding = model.embedding
-        self.encoder = model.encoder
-        self.encoder_norm = model.encoder_norm
-        self.cross_kv = _side_by_side([layer.cross.kv for layer in _decoder_layers(model)])
+        self.state = state
+        self.embedding = projections.embedding(model.source_embedding.weight)
+        self.positions = model.encoder_positions
+        self.layers = nn.ModuleList(
+            EncoderBlock(layer, projections, f"encoder.{i}")
+            for i, layer in enumerate(cast("Iterable[EncoderLayer]", model.encoder))
+        )
+        self.norm = model.encoder_norm
+        self.cross_kv = _side_by_side(
+            [layer.cross.kv for layer in model.decoder_layers], projections, "decoder.0.cross.kv"
+        )
 
     def inputs(self) -> list[Port]:
         """Token ids that end with the end of sentence, and 1 for each, 0 for padding."""
@@ -104,7 +128,7 @@ class EncoderGraph(nn.Module):
 
     def outputs(self) -> list[Port]:
         """The memory."""
-        return state_ports(self.config, StateKind.MEMORY)
+        return encoder_outputs(self.state)
 
     def arguments(self, values: Sequence[T]) -> tuple[T, ...]:
         """Arrange one value per input the way `forward` takes them."""
@@ -115,42 +139,49 @@ class EncoderGraph(nn.Module):
         batch, length = input_ids.shape
         width, layers = self.config.width, self.config.decoder_layers
         bias = torch.where(attention_mask == 0, float("-inf"), 0.0)[:, None, None, :]
-        positions = sinusoids(torch.arange(length), width)
-        x = (self.embedding(input_ids) * width**0.5 + positions).reshape(batch * length, width)
-        for layer in cast("Iterable[EncoderLayer]", self.encoder):
-            x = self._layer(layer, x, bias)
-        parts = self.cross_kv(self.encoder_norm(x)).chunk(2 * layers, dim=-1)
-        parts = [_by_head(part, (batch, length), self.config) for part in parts]
+        positions = torch.arange(length)
+        rotation = self.positions.rotation(positions)
+        x = self.positions(self.embedding(input_ids) * width**0.5, positions).flatten(0, 1)
+        for layer in cast("Iterable[EncoderBlock]", self.layers):
+            x = layer(x, bias, rotation)
+        parts = self.cross_kv(self.norm(x)).chunk(2 * layers, dim=-1)
+        parts = [split_heads(part, (batch, length), self.config.heads) for part in parts]
         keys = [part.permute(0, 2, 3, 1) for part in parts[0::2]]
         values = [part.transpose(1, 2) for part in parts[1::2]]
         return (*keys, *values, bias)
-
-    def _layer(self, layer: EncoderLayer, x: Tensor, bias: Tensor) -> Tensor:
-        """(B x S, D) -> (B x S, D)."""
-        batch, length = bias.shape[0], bias.shape[3]
-        parts = layer.attention.qkv(layer.attention_norm(x)).chunk(3, dim=-1)
-        query, keys, values = (_by_head(part, (batch, length), self.config) for part in parts)
-        attended = _attend(
-            query.transpose(1, 2), keys.permute(0, 2, 3, 1), values.transpose(1, 2), bias
-        )
-        x = x + layer.attention.output(attended)
-        return _feed_forward(layer, x)
 
 
 class StepGraph(nn.Module):
     """Extends every hypothesis by one token.
 
     Args:
-        model: The trained model.
+        model: The trained model, with the values that the bundle stores.
+        projections: How to compute the linear layers.
+        state: As declared.
         tail: What becomes of the logits.
+        attention: How to attend to the caches.
     """
 
-    def __init__(self, model: Transformer, tail: Tail) -> None:
+    def __init__(
+        self,
+        model: Transformer,
+        projections: Projections,
+        state: Sequence[StateTensor],
+        *,
+        tail: Tail,
+        attention: CachedAttention,
+    ) -> None:
         super().__init__()
         self.config = model.config
-        self.embedding = model.embedding
-        self.decoder = model.decoder
-        self.decoder_norm = model.decoder_norm
+        self.state = state
+        self.embedding = projections.embedding(model.target_embedding.weight)
+        self.positions = model.decoder_positions
+        self.layers = nn.ModuleList(
+            DecoderBlock(layer, projections, f"decoder.{i}", attention=attention)
+            for i, layer in enumerate(model.decoder_layers)
+        )
+        self.norm = model.decoder_norm
+        self.output = projections.linear("output", model.output_weight, model.output_bias)
         self.tail = tail
 
     def inputs(self) -> list[Port]:
@@ -160,17 +191,12 @@ class StepGraph(nn.Module):
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
             *self.tail.inputs(),
-            *state_ports(self.config, StateKind.MEMORY),
-            *state_ports(self.config, StateKind.CACHE),
+            *state_inputs(self.state, StateKind.MEMORY, StateKind.CACHE),
         ]
 
     def outputs(self) -> list[Port]:
         """What the tail returns, and the caches with one position more."""
-        caches = [t for t in state_tensors(self.config) if t.kind is StateKind.CACHE]
-        return [
-            *self.tail.outputs(),
-            *(Port(str(t.output), torch.float32, t.shape) for t in caches),
-        ]
+        return [*self.tail.outputs(), *state_outputs(self.state)]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
         """Arrange one value per input the way `forward` takes them: most of them as lists."""
@@ -195,69 +221,27 @@ class StepGraph(nn.Module):
         """Return the outputs in the order of `outputs`."""
         width, layers = self.config.width, self.config.decoder_layers
         *memory, bias = memory
-        x = self.embedding(input_ids.reshape(-1)) * width**0.5 + sinusoids(past_lengths, width)
+        rotation = self.positions.rotation(past_lengths.unsqueeze(1))
+        past = Past(past_lengths, total_length, rotation)
+        x = self.positions(self.embedding(input_ids.reshape(-1)) * width**0.5, past_lengths)
         present: list[tuple[Tensor, Tensor]] = []
-        for i, layer in enumerate(cast("Iterable[DecoderLayer]", self.decoder)):
-            attended, *caches = group_query_attention(
-                layer.attention.qkv(layer.attention_norm(x)).unsqueeze(1),
+        for i, layer in enumerate(cast("Iterable[DecoderBlock]", self.layers)):
+            x, grown = layer(
+                x,
                 cache=(cache[i], cache[layers + i]),
-                past_lengths=past_lengths,
-                total_length=total_length,
-                heads=self.config.heads,
+                past=past,
+                memory=SourceMemory(memory[i], memory[layers + i], bias),
+                width=input_ids.shape[1],
             )
-            present.append((caches[0], caches[1]))
-            x = x + layer.attention.output(attended.squeeze(1))
-            query = _by_head(layer.cross.query(layer.cross_norm(x)), input_ids.shape, self.config)
-            attended = _attend(query.transpose(1, 2), memory[i], memory[layers + i], bias)
-            x = _feed_forward(layer, x + layer.cross.output(attended))
-        logits = nn.functional.linear(self.decoder_norm(x), self.embedding.weight)
+            present.append(grown)
         return (
-            *self.tail(logits, asked),
+            *self.tail(self.output(self.norm(x)), asked),
             *(keys for keys, _ in present),
             *(values for _, values in present),
         )
 
 
-def _by_head(x: Tensor, shape: Sequence[int], config: TransformerConfig) -> Tensor:
-    """Split the width into heads and the rows into `shape`, (B x T, D) -> (B, T, H, K)."""
-    return x.view(*shape, config.heads, config.width // config.heads)
-
-
-def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Scaled dot-product attention, always with the bias.
-
-    With and without a bias other kernels run, whose bits differ: whether it is there must not
-    depend on whether the company of a sentence has padding.
-
-    Args:
-        query: (B, H, T, K).
-        keys: Transposed, (B, H, K, S).
-        values: (B, H, S, K).
-        bias: (B, 1, 1, S).
-
-    Returns:
-        (B x T, D).
-    """
-    weights = torch.softmax((query * query.shape[-1] ** -0.5) @ keys + bias, dim=-1)
-    attended = (weights @ values).transpose(1, 2)
-    return attended.reshape(-1, attended.shape[2] * attended.shape[3])
-
-
-def _feed_forward(layer: EncoderLayer | DecoderLayer, x: Tensor) -> Tensor:
-    """The last block of a layer, (B x T, D) -> (B x T, D)."""
-    block: Tensor = layer.feed_forward(layer.feed_forward_norm(x))
-    return x + block
-
-
-def _side_by_side(projections: Sequence[nn.Linear]) -> nn.Linear:
+def _side_by_side(layers: Sequence[nn.Linear], projections: Projections, name: str) -> Projection:
     """Return one projection that computes all of these at once, outputs side by side."""
-    width = projections[0].in_features
-    merged = nn.Linear(width, sum(p.out_features for p in projections))
-    with torch.no_grad():
-        merged.weight.copy_(torch.cat([p.weight for p in projections]))
-        merged.bias.copy_(torch.cat([p.bias for p in projections]))
-    return merged
-
-
-def _decoder_layers(model: Transformer) -> Iterable[DecoderLayer]:
-    return cast("Iterable[DecoderLayer]", model.decoder)
+    weight = torch.cat([layer.weight for layer in layers])
+    return projections.linear(name, weight, torch.cat([layer.bias for layer in layers]))

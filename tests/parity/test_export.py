@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Storage
 from ferryman_export.commands.export import app
-from ferryman_export.graphs import model_graphs
-from ferryman_export.lowering import lower
+from ferryman_export.projection import FloatProjections
+from ferryman_export.variants import lower_variant, weight_store
 from ferryman_training.decoding import decode_greedily
 
 
@@ -24,11 +24,11 @@ def models(bundle):
 
 
 def test_the_same_model_gives_the_same_bytes(model, lowered):
-    again = lower(model_graphs(model).graphs)
+    again = lower_variant(model, FloatProjections(), weight_store(model))
     assert again.graphs == lowered.graphs
-    assert again.tensors.keys() == lowered.tensors.keys()
-    for name, tensor in again.tensors.items():
-        assert tensor.tobytes() == lowered.tensors[name].tobytes()
+    assert again.values.keys() == lowered.values.keys()
+    for name, tensor in again.values.items():
+        assert tensor.tobytes() == lowered.values[name].tobytes()
 
 
 def test_weights_are_stored_once_and_as_bytes(bundle, model):

@@ -14,9 +14,12 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ferryman_bundle.manifest import Storage
 from ferryman_export.interface import Port
 from ferryman_export.lowering import lower
+from ferryman_export.projection import FloatProjections
 from ferryman_export.recurrences import CellStep, SourceLayer
+from ferryman_export.weight_store import WeightStore
 
 TOLERANCE = 1e-6
 WIDTH, UNITS = 24, 20  # no multiple of what a vector register holds
@@ -67,17 +70,22 @@ def stack(request):
 
 @pytest.fixture(scope="module")
 def lowered(stack):
-    return lower({"layers": Layers(stack)})
+    store = WeightStore()
+    return lower({"layers": Layers(stack)}, store)["layers"], store
 
 
 @pytest.fixture(scope="module")
 def run(lowered):
     """Run the graph over sources, each (tokens, WIDTH), and cut each result to its length."""
-    graph = lowered.graphs["layers"]
+    graph, store = lowered
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(lowered.tensors[n]) for n in graph.weights]
-    options.add_external_initializers(list(graph.weights), values)
+    weights = store.values(Storage.FLOAT32)
+    values = [
+        onnxruntime.OrtValue.ortvalue_from_numpy(weights.values(place))
+        for place in graph.initializers.values()
+    ]
+    options.add_external_initializers(list(graph.initializers), values)
     session = onnxruntime.InferenceSession(graph.file, options, providers=["CPUExecutionProvider"])
 
     def run(sources, padding=8):
@@ -127,16 +135,17 @@ def test_company_and_padding_change_no_bit(run, sources, company):
 
 def test_weights_leave_the_graph_as_matrices(lowered, stack):
     """Else they could not be stored as bytes."""
-    assert all(tensor.ndim <= 2 for tensor in lowered.tensors.values())
-    stored = sum(tensor.size for tensor in lowered.tensors.values())
+    graph, store = lowered
+    assert all(tensor.ndim <= 2 for tensor in store.tensors.values())
+    stored = sum(tensor.size for tensor in store.tensors.values())
     assert stored >= sum(
         parameter.numel() for parameter in stack.parameters() if parameter.ndim == 2
     )
-    assert len(lowered.graphs["layers"].file) < 30_000
+    assert len(graph.file) < 30_000
 
 
 def test_lstm_and_gru_are_operators_and_elman_s_cell_is_a_loop(lowered, stack):
-    graph = onnx.load_model_from_string(lowered.graphs["layers"].file).graph
+    graph = onnx.load_model_from_string(lowered[0].file).graph
     found = [n.op_type for n in graph.node if n.op_type in {"LSTM", "GRU", "RNN", "Scan"}]
     directions = 2 if stack.bidirectional else 1
     expected = ["Scan"] * 2 * directions if stack.mode == "RNN_TANH" else [stack.mode] * 2
@@ -150,7 +159,7 @@ def test_a_step_equals_torch_s(cell, seed):
     stack = cell(WIDTH, UNITS, num_layers=2)
     for parameter in stack.parameters():
         parameter.uniform_(-0.5, 0.5)
-    steps = [CellStep(stack, layer) for layer in range(2)]
+    steps = [CellStep(stack, layer, FloatProjections(), f"{layer}") for layer in range(2)]
     x = torch.randn(9, 3, WIDTH)
     expected, _ = stack(x)
     zeros = torch.zeros(3, UNITS)
@@ -158,6 +167,6 @@ def test_a_step_equals_torch_s(cell, seed):
     for t in range(len(x)):
         y = x[t]
         for layer, step in enumerate(steps):
-            states[layer] = step(step.project(y), states[layer])
+            states[layer] = step(step.input(y), states[layer])
             y = states[layer][0]
         torch.testing.assert_close(y, expected[t], atol=TOLERANCE, rtol=0)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from ferryman_training.positions import Rotation, rotate
 
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
@@ -31,10 +34,13 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> 
 
 def attention_weights(query: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
     """The softmax of equation 1; arguments as for `attend`, the result (B, H, T, S)."""
-    scores = (query * query.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-    if bias is not None:
-        scores = scores + bias
-    return torch.softmax(scores, dim=-1)
+    return torch.softmax(attention_scores(query, keys, bias), dim=-1)
+
+
+def attention_scores(query: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
+    """What the softmax of equation 1 is taken of; as `attention_weights`."""
+    scores: Tensor = (query * query.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+    return scores if bias is None else scores + bias
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -58,14 +64,21 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, D) -> query, keys and values, (B, H, T, K) each."""
-        query, keys, values = self.qkv(x).chunk(3, dim=-1)
-        return (
-            split_heads(query, self.heads),
-            split_heads(keys, self.heads),
-            split_heads(values, self.heads),
-        )
+    def project(self, x: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values.
+
+        Args:
+            x: (B, T, D).
+            rotation: Of the T positions; None where queries and keys are not turned.
+
+        Returns:
+            (B, H, T, K) each.
+        """
+        parts = self.qkv(x).chunk(3, dim=-1)
+        query, keys, values = (split_heads(part, self.heads) for part in parts)
+        if rotation is not None:
+            query, keys = rotate(query, rotation), rotate(keys, rotation)
+        return query, keys, values
 
     def attend(self, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
         """Attend and go through the output projection.
@@ -82,9 +95,9 @@ class SelfAttention(nn.Module):
         attended: Tensor = self.output(merge_heads(attend(query, keys, values, bias)))
         return attended
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor | None, rotation: Rotation | None) -> Tensor:
         """Attend from every position to every one that the bias allows, (B, T, D)."""
-        return self.attend(*self.project(x), bias)
+        return self.attend(*self.project(x, rotation), bias)
 
 
 class CrossAttention(nn.Module):
@@ -111,3 +124,11 @@ class CrossAttention(nn.Module):
     def weights(self, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
         """Return what `forward` looks at, (B, H, T, S)."""
         return attention_weights(split_heads(self.query(x), self.heads), keys, bias)
+
+    def log_weights(self, x: Tensor, keys: Tensor, bias: Tensor, *, head: int) -> Tensor:
+        """Return the logarithm of what one head looks at, float32 (B, T, S)."""
+        size = keys.shape[-1]
+        rows = slice(head * size, (head + 1) * size)
+        query = functional.linear(x, self.query.weight[rows], self.query.bias[rows])
+        scores = attention_scores(query, keys[:, head], bias[:, 0])
+        return torch.log_softmax(scores.float(), dim=-1)

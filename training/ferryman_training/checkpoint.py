@@ -106,7 +106,7 @@ class Checkpoint:
 
 def save_config(config: TrainingConfig, directory: Path) -> None:
     """Write the config as run."""
-    text = tomli_w.dumps(config.model_dump(mode="json"))
+    text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
     write_atomically(directory / CONFIG, lambda p: p.write_text(text, "utf-8"))
 
 

@@ -33,6 +33,22 @@ class TrainingConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
 
+    @field_validator("model")
+    @classmethod
+    def _every_position_is_learnt(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
+        corpus = info.data.get("corpus")
+        if (
+            corpus is not None
+            and isinstance(model, TransformerConfig)
+            and model.positions == "learned"
+            and model.max_positions <= corpus.max_tokens
+        ):
+            raise ValueError(
+                f"max_positions: {model.max_positions} are too few for a sentence of "
+                f"corpus.max_tokens {corpus.max_tokens} and its end"
+            )
+        return model
+
     @field_validator("batch")
     @classmethod
     def _a_pair_fits_a_batch(cls, batch: BatchConfig, info: ValidationInfo) -> BatchConfig:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Tag, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from ferryman_training.config_section import Fraction, Positive, Section
 
+Activation: TypeAlias = Literal["relu", "gelu", "swiglu"]
+
+
+class AlignedHead(Section):
+    """One head of cross-attention, by its place."""
+
+    layer: Annotated[int, Field(ge=0)]
+    """Of the decoder, from 0."""
+    head: Annotated[int, Field(ge=0)] = 0
+    """Of the layer, from 0."""
+
 
 class TransformerConfig(Section):
-    """The Transformer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762), pre-norm."""
+    """The Transformer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762)."""
 
     family: Literal["transformer"] = "transformer"
     encoder_layers: Positive = 6
@@ -21,6 +32,20 @@ class TransformerConfig(Section):
     feed_forward: Positive = 1024
     """Size of the hidden layer of the feed-forward blocks, d_ff in the paper."""
     dropout: Fraction = 0.1
+    norm: Literal["pre", "post"] = "pre"
+    """Where layers normalise: the input of each block, or as in the paper its sum with the input.
+
+    ``post`` needs a longer warm-up or a lower learning rate the more layers there are.
+    """
+    activation: Activation = "relu"
+    """Of the feed-forward blocks; ``swiglu`` has half as many weights again at equal size."""
+    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
+    max_positions: Positive = 256
+    """How many positions are learnt, for ``learned``; the others know any."""
+    tied_embeddings: Literal["all", "output", "none"] = "all"
+    """Which embeddings are one matrix: of source, target and output; of target and output; none."""
+    aligned_head: AlignedHead | None = None
+    """The head of cross-attention that training holds to word links; none where left out."""
 
     @field_validator("width")
     @classmethod
@@ -36,6 +61,35 @@ class TransformerConfig(Section):
         if width is not None and width % heads:
             raise ValueError(f"{heads} does not divide model.width {width}")
         return heads
+
+    @field_validator("positions")
+    @classmethod
+    def _rotation_comes_in_pairs(cls, positions: str, info: ValidationInfo) -> str:
+        width, heads = info.data.get("width"), info.data.get("heads")
+        if positions == "rotary" and width and heads and (width // heads) % 2:
+            raise ValueError(
+                f'"rotary" turns pairs of dimensions, but model.width {width} / model.heads '
+                f"{heads} is {width // heads}, which is odd"
+            )
+        return positions
+
+    @field_validator("aligned_head")
+    @classmethod
+    def _the_aligned_head_is_there(
+        cls, aligned: AlignedHead | None, info: ValidationInfo
+    ) -> AlignedHead | None:
+        if aligned is None:
+            return aligned
+        for name, index, setting in (
+            ("layer", aligned.layer, "decoder_layers"),
+            ("head", aligned.head, "heads"),
+        ):
+            count = info.data.get(setting)
+            if count is not None and index >= count:
+                raise ValueError(
+                    f"{name} {index} is not there: model.{setting} is {count}, and the first is 0"
+                )
+        return aligned
 
 
 class RecurrentConfig(Section):

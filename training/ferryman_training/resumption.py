@@ -146,9 +146,9 @@ def _refuse_another_run(directory: Path, config: TrainingConfig) -> None:
         return
     there, here = _settings(load_config(directory / CONFIG)), _settings(config)
     differences = [
-        f"  {path}: {there[path]!r} there, {here[path]!r} here"
-        for path in sorted(there)
-        if there[path] != here[path]
+        f"  {path}: {there.get(path)!r} there, {here.get(path)!r} here"
+        for path in sorted(there | here)
+        if there.get(path) != here.get(path)
     ]
     if differences:
         raise CheckpointError(

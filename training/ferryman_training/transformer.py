@@ -1,28 +1,27 @@
-"""The Transformer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762), pre-norm.
+"""The Transformer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
 
-Normalisation comes before each block (Xiong et al. 2020, https://arxiv.org/abs/2002.04745), not
-after it as in the paper, and both stacks end in a normalisation of their own. Source, target and
-output embeddings are one matrix (section 3.4).
+What can be chosen differently from the paper is in `transformer_layers`, `positions` and
+`feed_forward`; which embeddings are one matrix (section 3.4) is decided here. Where layers
+normalise their inputs, both stacks end in a normalisation of their own.
 
 Dimension key:
     B: sentences    S: source tokens    T: target tokens    D: width    H: heads
-    K: width of a head    F: feed-forward width    V: vocabulary    P: past target tokens
+    K: width of a head    V: vocabulary    P: past target tokens
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ferryman_bundle.tokenizer import PAD
-from ferryman_training.attention import CrossAttention, SelfAttention
 from ferryman_training.model_config import TransformerConfig
+from ferryman_training.positions import Positions, build_positions
 from ferryman_training.seq2seq import Seq2Seq
+from ferryman_training.transformer_layers import DecoderLayer, EncoderLayer
 
 
 class Memory(NamedTuple):
@@ -45,144 +44,56 @@ class State(NamedTuple):
     """Of each decoder layer, (B, H, P, K)."""
 
 
-def sinusoids(positions: Tensor, width: int) -> Tensor:
-    """Return the position encodings of section 3.5, sines first and cosines after them.
-
-    The paper interleaves the two; the order of dimensions is free, since every use of them goes
-    through a learned matrix.
-
-    Args:
-        positions: Whole numbers of any shape (...).
-        width: D, even.
-
-    Returns:
-        float32 (..., D).
-    """
-    half = torch.arange(width // 2, dtype=torch.float32, device=positions.device)
-    rates = torch.exp(half * (-2.0 * math.log(10_000.0) / width))
-    angles = positions.to(torch.float32).unsqueeze(-1) * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
-
-
-class FeedForward(nn.Module):
-    """Equation 2: two matrices with a ReLU between them."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.expand = nn.Linear(width, hidden)
-        self.contract = nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
-        contracted: Tensor = self.contract(functional.relu(self.expand(x)))
-        return contracted
-
-
-class EncoderLayer(nn.Module):
-    """Self-attention and feed-forward, each x + dropout(block(norm(x)))."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(config.width)
-        self.attention = SelfAttention(config.width, config.heads)
-        self.feed_forward_norm = nn.LayerNorm(config.width)
-        self.feed_forward = FeedForward(config.width, config.feed_forward)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """(B, S, D) -> (B, S, D)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), bias))
-        y: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        return y
-
-
-class DecoderLayer(nn.Module):
-    """Self-attention, attention to the source, feed-forward."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(config.width)
-        self.attention = SelfAttention(config.width, config.heads)
-        self.cross_norm = nn.LayerNorm(config.width)
-        self.cross = CrossAttention(config.width, config.heads)
-        self.feed_forward_norm = nn.LayerNorm(config.width)
-        self.feed_forward = FeedForward(config.width, config.feed_forward)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def finish(
-        self, x: Tensor, attended: Tensor, keys: Tensor, values: Tensor, bias: Tensor
-    ) -> Tensor:
-        """Everything after self-attention, shared by `Transformer.forward` and `.step`.
-
-        Args:
-            x: The layer's input, (B, T, D).
-            attended: Result of self-attention, (B, T, D).
-            keys: Cross-attention keys, (B, H, S, K).
-            values: Cross-attention values, (B, H, S, K).
-            bias: Source padding, (B, 1, 1, S).
-
-        Returns:
-            (B, T, D).
-        """
-        x = x + self.dropout(attended)
-        x = x + self.dropout(self.cross(self.cross_norm(x), keys, values, bias))
-        y: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        return y
-
-
 class Transformer(Seq2Seq):
-    """Encoder and decoder; one embedding serves source, target and output."""
+    """Encoder and decoder."""
 
     config: TransformerConfig
 
     def __init__(self, config: TransformerConfig, vocabulary_size: int) -> None:
         super().__init__()
         self.config = config
+        tied = config.tied_embeddings
         self.embedding = nn.Embedding(vocabulary_size, config.width)
+        self.encoder_embedding = (
+            None if tied == "all" else nn.Embedding(vocabulary_size, config.width)
+        )
+        self.output = (
+            nn.Linear(config.width, vocabulary_size, bias=False) if tied == "none" else None
+        )
+        self.encoder_positions = build_positions(config)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
-        self.encoder_norm = nn.LayerNorm(config.width)
+        self.encoder_norm = _last_norm(config)
+        self.decoder_positions = build_positions(config)
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
-        self.decoder_norm = nn.LayerNorm(config.width)
+        self.decoder_norm = _last_norm(config)
         self.dropout = nn.Dropout(config.dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw new weights: embeddings with standard deviation D^-0.5, matrices Glorot uniform."""
-        nn.init.normal_(self.embedding.weight, std=self.config.width**-0.5)
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=self.config.width**-0.5)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
-
-    def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Return scaled embeddings plus positions.
-
-        Args:
-            ids: (B, T).
-            positions: (T,) or (B, T).
-
-        Returns:
-            (B, T, D).
-        """
-        embedded = self.embedding(ids) * self.config.width**0.5
-        encoded = sinusoids(positions, self.config.width).to(embedded.dtype)
-        x: Tensor = self.dropout(embedded + encoded)
-        return x
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     @property
     def source_embedding(self) -> nn.Embedding:
-        """The one embedding."""
-        return self.embedding
+        """Of the encoder."""
+        return self.embedding if self.encoder_embedding is None else self.encoder_embedding
 
     @property
     def target_embedding(self) -> nn.Embedding:
-        """The one embedding."""
+        """Of the decoder."""
         return self.embedding
 
     @property
     def output_weight(self) -> Tensor:
-        """The one embedding, (V, D)."""
-        return self.embedding.weight
+        """The target embedding, unless nothing is tied, (V, D)."""
+        return self.embedding.weight if self.output is None else self.output.weight
 
     @property
     def output_bias(self) -> None:
@@ -194,6 +105,21 @@ class Transformer(Seq2Seq):
         """The layers of the decoder, first to last."""
         return cast("Sequence[DecoderLayer]", self.decoder)
 
+    def embed_source(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Return what the encoder reads, (B, S, D), from ids (B, S) and positions (S,)."""
+        return self._embed(self.source_embedding, self.encoder_positions, ids, positions)
+
+    def embed_target(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Return what the decoder reads, (B, T, D), from ids (B, T) and positions (T,)."""
+        return self._embed(self.target_embedding, self.decoder_positions, ids, positions)
+
+    def _embed(
+        self, embedding: nn.Embedding, places: Positions, ids: Tensor, positions: Tensor
+    ) -> Tensor:
+        embedded = embedding(ids) * self.config.width**0.5
+        x: Tensor = self.dropout(places(embedded, positions))
+        return x
+
     def padding_bias(self, ids: Tensor) -> Tensor:
         """(B, S) ids -> (B, 1, 1, S), minus infinity on padding."""
         zeros = torch.zeros(ids.shape, dtype=self.embedding.weight.dtype, device=ids.device)
@@ -202,38 +128,79 @@ class Transformer(Seq2Seq):
     def encode(self, source: Tensor) -> Memory:
         """Read the source; see `Seq2Seq.encode`."""
         bias = self.padding_bias(source)
-        x = self.embed(source, torch.arange(source.shape[1], device=source.device))
+        positions = torch.arange(source.shape[1], device=source.device)
+        x = self.embed_source(source, positions)
+        rotation = self.encoder_positions.rotation(positions)
         for layer in self.encoder:
-            x = layer(x, bias)
+            x = layer(x, bias, rotation)
         x = self.encoder_norm(x)
         pairs = [layer.cross.memory(x) for layer in self.decoder_layers]
         return Memory(tuple(k for k, _ in pairs), tuple(v for _, v in pairs), bias)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Teacher-forced pass; see `Seq2Seq.forward`."""
-        memory = self.encode(source)
-        x = self.embed(target, torch.arange(target.shape[1], device=target.device))
-        for i in range(len(self.decoder_layers)):
-            x = self._decode(i, x, memory)
-        hidden: Tensor = self.decoder_norm(x)
+        _, hidden = self._decode(self.encode(source), target)
         return hidden
 
-    def _decode(self, index: int, x: Tensor, memory: Memory) -> Tensor:
-        """One decoder layer over whole targets, (B, T, D) -> (B, T, D)."""
-        layer = self.decoder_layers[index]
-        attended = layer.attention(layer.attention_norm(x), _future(x))
-        return layer.finish(x, attended, memory.keys[index], memory.values[index], memory.bias)
+    def forward_guided(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Teacher-forced pass that also tells what the aligned head looks at.
+
+        Args:
+            source: (B, S), see `Seq2Seq.encode`.
+            target: (B, T), see `Seq2Seq.forward`.
+
+        Returns:
+            What `forward` returns, and the logarithm of the head's weights, float32 (B, T, S).
+        """
+        aligned = self.config.aligned_head
+        assert aligned is not None, "only a model with an aligned head is guided"
+        memory = self.encode(source)
+        readers, hidden = self._decode(memory, target)
+        layer, keys = self.decoder_layers[aligned.layer], memory.keys[aligned.layer]
+        logs = layer.log_looks(readers[aligned.layer], keys, memory.bias, head=aligned.head)
+        return hidden, logs
 
     def attention(self, source: Tensor, target: Tensor) -> Tensor:
-        """Return the mean of the last layer's heads; see `Seq2Seq.attention`."""
-        memory = self.encode(source)
-        x = self.embed(target, torch.arange(target.shape[1], device=target.device))
-        *_, last = self.decoder_layers
-        for i in range(len(self.decoder_layers) - 1):
-            x = self._decode(i, x, memory)
-        x = x + last.dropout(last.attention(last.attention_norm(x), _future(x)))
-        weights = last.cross.weights(last.cross_norm(x), memory.keys[-1], memory.bias)
-        return weights.mean(dim=1)
+        """Return what the aligned head looks at, or the mean of the last layer's heads.
+
+        See `Seq2Seq.attention`.
+        """
+        _, weights = self.decode_looking(self.encode(source), target)
+        return weights
+
+    def decode_looking(self, memory: Memory, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode whole targets, and tell what they look at.
+
+        Args:
+            memory: From `encode`.
+            target: (B, T), see `Seq2Seq.forward`.
+
+        Returns:
+            What `forward` returns, and what `attention` returns.
+        """
+        readers, hidden = self._decode(memory, target)
+        aligned = self.config.aligned_head
+        index = self.config.decoder_layers - 1 if aligned is None else aligned.layer
+        layer = self.decoder_layers[index]
+        weights = layer.looks(readers[index], memory.keys[index], memory.bias)
+        return hidden, weights.mean(dim=1) if aligned is None else weights[:, aligned.head]
+
+    def _decode(self, memory: Memory, target: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Decode whole targets.
+
+        Returns:
+            What each layer reads the source with, (B, T, D) each, and what the output layer reads.
+        """
+        positions = torch.arange(target.shape[1], device=target.device)
+        x = self.embed_target(target, positions)
+        rotation, future = self.decoder_positions.rotation(positions), _future(x)
+        readers = []
+        for i, layer in enumerate(self.decoder_layers):
+            attended = layer.attention(layer.before(layer.attention_norm, x), future, rotation)
+            x = layer.settle(x, attended)
+            readers.append(x)
+            x = layer.finish(x, memory.keys[i], memory.values[i], memory.bias)
+        return readers, self.decoder_norm(x)
 
     def initial_state(self, memory: Memory) -> State:
         """Return empty caches."""
@@ -248,18 +215,25 @@ class Transformer(Seq2Seq):
         All rows have the same length P; the caches that come back have P + 1 positions.
         """
         position = torch.full((1,), state.keys[0].shape[2], device=ids.device)
-        x = self.embed(ids[:, None], position)
+        x = self.embed_target(ids[:, None], position)
+        rotation = self.decoder_positions.rotation(position)
         all_keys, all_values = [], []
         for i, layer in enumerate(self.decoder_layers):
-            query, keys, values = layer.attention.project(layer.attention_norm(x))
+            read = layer.before(layer.attention_norm, x)
+            query, keys, values = layer.attention.project(read, rotation)
             keys = torch.cat([state.keys[i], keys], dim=2)
             values = torch.cat([state.values[i], values], dim=2)
-            attended = layer.attention.attend(query, keys, values, None)
-            x = layer.finish(x, attended, memory.keys[i], memory.values[i], memory.bias)
+            x = layer.settle(x, layer.attention.attend(query, keys, values, None))
+            x = layer.finish(x, memory.keys[i], memory.values[i], memory.bias)
             all_keys.append(keys)
             all_values.append(values)
         logits = self.logits(self.decoder_norm(x))[:, 0]
         return logits, State(tuple(all_keys), tuple(all_values))
+
+
+def _last_norm(config: TransformerConfig) -> nn.Module:
+    """Return what a stack ends in; with ``post``, its last layer has normalised already."""
+    return nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
 
 
 def _future(x: Tensor) -> Tensor:

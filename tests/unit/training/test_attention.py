@@ -85,7 +85,7 @@ def test_self_attention_is_section_3_2_2():
     expected = multi_head(
         x[0].numpy(), x[0].numpy(), np.tri(5, dtype=bool), projections(module), heads=3
     )
-    np.testing.assert_allclose(module(x, past)[0].detach().numpy(), expected, **EXACT)
+    np.testing.assert_allclose(module(x, past, None)[0].detach().numpy(), expected, **EXACT)
 
 
 def test_cross_attention_is_section_3_2_2():

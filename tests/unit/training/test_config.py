@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+from ferryman_training.checkpoint import CONFIG, save_config
 from ferryman_training.config import TrainingConfig, load_config, parse_config
 from ferryman_training.errors import ConfigError
 from ferryman_training.model_config import RecurrentConfig, TransformerConfig
@@ -53,6 +54,26 @@ def test_every_fault_is_named_at_once_with_its_path():
             "model.family: must be one of 'transformer', 'recurrent'",
         ),
         ({"model": 3}, "model: must be a section, but is 3"),
+        ({"model": {"norm": "sandwich"}}, "model.norm: "),
+        ({"model": {"activation": "tanh"}}, "model.activation: "),
+        (
+            {"model": {"positions": "rotary", "width": 12, "heads": 4}},
+            'model.positions: "rotary" turns pairs of dimensions, but model.width 12 / '
+            "model.heads 4 is 3, which is odd",
+        ),
+        (
+            {"model": {"positions": "learned", "max_positions": 128}},
+            "model.max_positions: 128 are too few for a sentence of corpus.max_tokens 128",
+        ),
+        ({"model": {"aligned_head": {"head": 1}}}, "model.aligned_head.layer: is required"),
+        (
+            {"model": {"aligned_head": {"layer": 2}}},
+            "model.aligned_head: layer 2 is not there: model.decoder_layers is 2",
+        ),
+        (
+            {"model": {"aligned_head": {"layer": 1, "head": 4}}},
+            "model.aligned_head: head 4 is not there: model.heads is 4",
+        ),
         ({"run": {"steps": 100}}, "run.steps: 100 is less than optimizer.warmup_steps 800"),
         ({"batch": {"tokens": 128}}, "batch.tokens: 128 does not hold one pair"),
         ({"vocabulary": {"size": 324}}, "vocabulary.size: "),
@@ -157,10 +178,13 @@ def test_a_file_that_is_no_toml_is_named(tmp_path, content, message):
     assert str(path) in str(caught.value)
 
 
-def test_a_config_as_saved_is_read_back_equal(config, tmp_path):
-    path = tmp_path / "c.toml"
-    path.write_text(tomli_w.dumps(config.model_dump(mode="json")), "utf-8")
-    assert load_config(path) == config
+@pytest.mark.parametrize("aligned", [None, {"layer": 0, "head": 1}])
+def test_a_config_as_saved_is_read_back_equal(document, tmp_path, aligned):
+    if aligned is not None:
+        document["model"]["aligned_head"] = aligned
+    config = parse_config(document, folder=Path(), origin="x")
+    save_config(config, tmp_path)
+    assert load_config(tmp_path / CONFIG) == config
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "training" / "configs").glob("*.toml")), ids=str)
@@ -196,7 +220,7 @@ def test_the_readme_lists_every_setting_with_its_default(heading, sections):
     assert listed == {
         f"{section}.{key}": "required"
         if setting.is_required()
-        else f"`{json.dumps(setting.default)}`"
+        else ("none" if setting.default is None else f"`{json.dumps(setting.default)}`")
         for section, annotation in sections.items()
         for key, setting in annotation.model_fields.items()
     }

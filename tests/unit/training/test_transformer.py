@@ -1,152 +1,56 @@
-"""The Transformer against the paper's formulas, torch's own layers, and itself."""
+"""The Transformer against itself: step by step, padded, looking ahead, under its old names."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ferryman_bundle.tokenizer import BOS, EOS, PAD
+from ferryman_bundle.tokenizer import BOS, EOS
 from ferryman_training.batching import pad
-from ferryman_training.model_config import TransformerConfig
-from ferryman_training.transformer import (
-    DecoderLayer,
-    EncoderLayer,
-    FeedForward,
-    Transformer,
-    sinusoids,
-)
+from ferryman_training.model_config import AlignedHead, TransformerConfig
+from ferryman_training.transformer import Transformer
 
 EXACT = {"rtol": 1e-11, "atol": 1e-11}
 """Both sides compute in float64; only the order of sums differs."""
 
-CONFIG = TransformerConfig(
-    encoder_layers=2, decoder_layers=2, width=12, heads=3, feed_forward=20, dropout=0.0
-)
 VOCABULARY = 30
 
+OPTIONS = [
+    {"norm": norm, "positions": positions, "activation": activation, "tied_embeddings": tied}
+    for norm, positions, activation, tied in itertools.product(
+        ("pre", "post"),
+        ("sinusoidal", "learned", "rotary"),
+        ("relu", "gelu", "swiglu"),
+        ("all", "output", "none"),
+    )
+]
 
-@pytest.fixture
-def model() -> Transformer:
+
+def config(**options: object) -> TransformerConfig:
+    sizes = {"encoder_layers": 1, "decoder_layers": 2, "width": 12, "heads": 3, "feed_forward": 20}
+    return TransformerConfig(**(sizes | {"dropout": 0.0, "max_positions": 12} | options))
+
+
+def build(config: TransformerConfig) -> Transformer:
     torch.manual_seed(3)
-    model = Transformer(CONFIG, VOCABULARY).double().eval()
+    model = Transformer(config, VOCABULARY).double().eval()
     for parameter in model.parameters():  # norms and biases must not be ones and zeros here
         nn.init.normal_(parameter, std=0.4)
     return model
 
 
+@pytest.fixture(params=OPTIONS, ids=lambda options: "-".join(options.values()))
+def model(request) -> Transformer:
+    return build(config(**request.param))
+
+
 def random_ids(*lengths: int, seed: int = 4) -> list[list[int]]:
     generator = np.random.default_rng(seed)
     return [generator.integers(EOS + 1, VOCABULARY, size=n).tolist() for n in lengths]
-
-
-def causal(length: int) -> Tensor:
-    return torch.full((length, length), float("-inf"), dtype=torch.float64).triu(1)
-
-
-def test_sinusoids_are_section_3_5_with_sines_before_cosines():
-    width, positions = 16, np.array([0, 1, 2, 77, 500])
-    expected = np.zeros((len(positions), width))
-    for i in range(width // 2):
-        angle = positions / 10_000 ** (2 * i / width)
-        expected[:, i], expected[:, width // 2 + i] = np.sin(angle), np.cos(angle)
-    found = sinusoids(torch.from_numpy(positions), width).numpy()
-    # float32 angles up to 500 are rounded by up to 500 * 2**-24 = 3e-5.
-    np.testing.assert_allclose(found, expected, atol=4e-5)
-
-
-def test_the_feed_forward_is_equation_2():
-    torch.manual_seed(5)
-    module = FeedForward(6, 10).double()
-    x = torch.randn(2, 3, 6, dtype=torch.float64)
-    w1, b1, w2, b2 = (p.detach().numpy() for p in module.parameters())
-    expected = np.maximum(0, x.numpy() @ w1.T + b1) @ w2.T + b2
-    np.testing.assert_allclose(module(x).detach().numpy(), expected, **EXACT)
-
-
-def test_an_encoder_layer_adds_blocks_of_normalised_inputs(model):
-    layer = model.encoder[0]
-    x = torch.randn(1, 4, 12, dtype=torch.float64)
-
-    def norm(y: np.ndarray, module: nn.LayerNorm) -> np.ndarray:
-        """(y - mean) / sqrt(variance + eps) * gain + bias: Ba et al. 2016, equations 2 and 3."""
-        centred = y - y.mean(-1, keepdims=True)
-        scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + module.eps)
-        return scaled * module.weight.detach().numpy() + module.bias.detach().numpy()
-
-    def block(module: nn.Module, y: np.ndarray, *rest: None) -> np.ndarray:
-        return module(torch.from_numpy(y), *rest).detach().numpy()
-
-    y = x.numpy()
-    y = y + block(layer.attention, norm(y, layer.attention_norm), None)
-    y = y + block(layer.feed_forward, norm(y, layer.feed_forward_norm))
-    np.testing.assert_allclose(layer(x, None).detach().numpy(), y, **EXACT)
-
-
-def torch_layer(kind: type[nn.Module]) -> nn.Module:
-    return kind(
-        CONFIG.width, CONFIG.heads, CONFIG.feed_forward, dropout=0.0,
-        batch_first=True, norm_first=True, dtype=torch.float64,
-    )  # fmt: skip
-
-
-def copy(target: nn.Module, source: nn.Module) -> None:
-    target.load_state_dict(source.state_dict())
-
-
-@torch.no_grad()
-def torch_encoder_layer(ours: EncoderLayer) -> nn.Module:
-    """Return torch's layer with our weights."""
-    theirs = torch_layer(nn.TransformerEncoderLayer)
-    copy_self_attention(theirs.self_attn, ours)
-    for name, module in (("norm1", ours.attention_norm), ("norm2", ours.feed_forward_norm),
-                         ("linear1", ours.feed_forward.expand),
-                         ("linear2", ours.feed_forward.contract)):  # fmt: skip
-        copy(getattr(theirs, name), module)
-    return theirs
-
-
-@torch.no_grad()
-def torch_decoder_layer(ours: DecoderLayer) -> nn.Module:
-    """Return torch's layer with our weights."""
-    theirs = torch_layer(nn.TransformerDecoderLayer)
-    copy_self_attention(theirs.self_attn, ours)
-    cross = theirs.multihead_attn
-    cross.in_proj_weight.copy_(torch.cat([ours.cross.query.weight, ours.cross.kv.weight]))
-    cross.in_proj_bias.copy_(torch.cat([ours.cross.query.bias, ours.cross.kv.bias]))
-    copy(cross.out_proj, ours.cross.output)
-    for name, module in (("norm1", ours.attention_norm), ("norm2", ours.cross_norm),
-                         ("norm3", ours.feed_forward_norm),
-                         ("linear1", ours.feed_forward.expand),
-                         ("linear2", ours.feed_forward.contract)):  # fmt: skip
-        copy(getattr(theirs, name), module)
-    return theirs
-
-
-def copy_self_attention(theirs: nn.MultiheadAttention, ours: EncoderLayer | DecoderLayer) -> None:
-    theirs.in_proj_weight.copy_(ours.attention.qkv.weight)
-    theirs.in_proj_bias.copy_(ours.attention.qkv.bias)
-    copy(theirs.out_proj, ours.attention.output)
-
-
-def test_the_whole_model_is_torchs_given_the_same_weights(model):
-    encoder = [torch_encoder_layer(layer) for layer in model.encoder]
-    decoder = [torch_decoder_layer(layer) for layer in model.decoder]
-    source = pad([[*s, EOS] for s in random_ids(6, 3)])
-    target = pad([[BOS, *t] for t in random_ids(5, 7)])
-    hidden = source == PAD
-
-    x = model.embed(source, torch.arange(7))
-    for layer in encoder:
-        x = layer(x, src_key_padding_mask=hidden)
-    memory = model.encoder_norm(x)
-    y = model.embed(target, torch.arange(8))
-    for layer in decoder:
-        y = layer(y, memory, tgt_mask=causal(8), memory_key_padding_mask=hidden)
-    expected = model.decoder_norm(y)
-
-    torch.testing.assert_close(model(source, target), expected, **EXACT)
 
 
 def test_teacher_forced_is_step_by_step(model):
@@ -158,29 +62,6 @@ def test_teacher_forced_is_step_by_step(model):
     for t in range(target.shape[1]):
         logits, state = model.step(target[:, t], memory, state)
         torch.testing.assert_close(logits, expected[:, t], **EXACT)
-
-
-def test_the_attention_is_the_mean_of_the_last_layers_softmaxes(model):
-    source = pad([[*s, EOS] for s in random_ids(6, 3)])
-    target = pad([[BOS, *t] for t in random_ids(5, 2, seed=6)])
-    seen = []
-
-    def catch(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        seen[:] = [tensor.detach().numpy() for tensor in arguments]
-
-    cross = model.decoder[-1].cross
-    handle = cross.register_forward_pre_hook(catch)
-    model(source, target)
-    handle.remove()
-    x, keys, _, bias = seen
-    heads, size = CONFIG.heads, CONFIG.width // CONFIG.heads
-    queries = (x @ cross.query.weight.detach().numpy().T) + cross.query.bias.detach().numpy()
-    queries = queries.reshape(*x.shape[:2], heads, size)
-    scores = np.einsum("bthk,bhsk->bhts", queries, keys) / np.sqrt(size) + bias
-    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-    found = model.attention(source, target).detach().numpy()
-    np.testing.assert_allclose(found, weights.mean(1), **EXACT)
-    assert (found[1, :, 4:] == 0).all()
 
 
 def test_padding_never_leaks(model):
@@ -201,8 +82,93 @@ def test_no_position_sees_the_target_after_it(model):
     assert not torch.allclose(before[0, 4], after[0, 4])
 
 
-def test_source_target_and_output_share_one_matrix(model):
-    names = [n for n, p in model.named_parameters() if p.shape == (VOCABULARY, CONFIG.width)]
-    assert names == ["embedding.weight"]
-    hidden = torch.randn(2, CONFIG.width, dtype=torch.float64)
-    torch.testing.assert_close(model.logits(hidden), hidden @ model.embedding.weight.T)
+def test_no_weight_is_there_in_vain(model):
+    """Every parameter gets a gradient: what is tied is not kept twice, what is not is used."""
+    source = pad([[*s, EOS] for s in random_ids(6, 3)])
+    target = pad([[BOS, *t] for t in random_ids(5, 2, seed=6)])
+    model.logits(model(source, target)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(
+    ("tied", "names"),
+    [
+        ("all", ["embedding.weight"]),
+        ("output", ["embedding.weight", "encoder_embedding.weight"]),
+        ("none", ["embedding.weight", "encoder_embedding.weight", "output.weight"]),
+    ],
+)
+def test_tied_embeddings_are_one_matrix(tied, names):
+    model = build(config(tied_embeddings=tied))
+    found = [n for n, p in model.named_parameters() if p.shape == (VOCABULARY, 12)]
+    assert found == names
+    hidden = torch.randn(2, 12, dtype=torch.float64)
+    matrix = model.get_parameter(names[-1] if tied == "none" else "embedding.weight")
+    torch.testing.assert_close(model.logits(hidden), hidden @ matrix.T)
+    assert model.output_weight is matrix
+    assert model.target_embedding.weight is model.embedding.weight
+    assert (model.source_embedding is model.target_embedding) == (tied == "all")
+
+
+def test_the_parameters_of_the_first_models_keep_their_names_and_order():
+    """Checkpoints are read by name, and an optimizer goes on by order."""
+
+    def linear(*modules: str) -> list[str]:
+        return [f"{module}.{part}" for module in modules for part in ("weight", "bias")]
+
+    attention = ("attention_norm", "attention.qkv", "attention.output")
+    cross = ("cross_norm", "cross.query", "cross.kv", "cross.output")
+    feed_forward = ("feed_forward_norm", "feed_forward.expand", "feed_forward.contract")
+    expected = [
+        "embedding.weight",
+        *linear(*(f"encoder.0.{m}" for m in (*attention, *feed_forward)), "encoder_norm"),
+        *linear(*(f"decoder.{i}.{m}" for i in (0, 1) for m in (*attention, *cross, *feed_forward))),
+        *linear("decoder_norm"),
+    ]
+    assert [name for name, _ in build(config()).named_parameters()] == expected
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_the_attention_is_that_of_the_aligned_head(norm, layer):
+    """Other heads, and what comes after the layer's attention, may change: its weights may not."""
+    model = build(config(norm=norm, aligned_head=AlignedHead(layer=layer, head=1)))
+    source = pad([[*s, EOS] for s in random_ids(6, 3)])
+    target = pad([[BOS, *t] for t in random_ids(5, 2, seed=6)])
+    before = model.attention(source, target)
+    torch.testing.assert_close(before.sum(-1), torch.ones_like(before.sum(-1)))
+    assert (before[1, :, 4:] == 0).all()
+    cross = model.decoder[layer].cross
+    with torch.no_grad():
+        cross.query.weight[:4] += 1
+        cross.query.weight[8:] += 1
+        cross.output.weight += 1
+        model.decoder[layer].feed_forward.expand.weight += 1
+        for later in model.decoder[layer + 1 :]:
+            later.cross.query.weight += 1
+    torch.testing.assert_close(model.attention(source, target), before, rtol=0, atol=0)
+    with torch.no_grad():
+        cross.query.weight[4:8] += 1
+    assert not torch.allclose(model.attention(source, target), before)
+
+
+def test_a_guided_pass_tells_the_logarithm_of_the_attention():
+    model = build(config(aligned_head=AlignedHead(layer=0, head=2)))
+    source = pad([[*s, EOS] for s in random_ids(6, 3)])
+    target = pad([[BOS, *t] for t in random_ids(5, 2, seed=6)])
+    hidden, logs = model.forward_guided(source, target)
+    assert logs.dtype == torch.float32
+    torch.testing.assert_close(hidden, model(source, target), rtol=0, atol=0)
+    torch.testing.assert_close(logs.exp().double(), model.attention(source, target))
+
+
+def test_a_translation_that_runs_past_the_learned_positions_stays_at_the_last():
+    model = build(config(positions="learned", max_positions=3))
+    source = torch.tensor([[*random_ids(2)[0], EOS]])
+    target = torch.tensor([[BOS, *random_ids(5)[0]]])
+    assert model(source, target).isfinite().all()
+    positions = torch.tensor([2, 3, 70])
+    same = model.embed_target(torch.tensor([[5, 5, 5]]), positions)
+    assert (same[0] == same[0, 0]).all()
