@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import json
-import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,10 +21,17 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ctranslate2_format import convert
-from benchmarks.measurement import Spread, Timing, identical_share, ratios, time_in_turn
+from benchmarks.measurement import (
+    Spread,
+    Timing,
+    identical_share,
+    processor,
+    ratios,
+    time_in_turn,
+)
 from benchmarks.systems import CANDIDATE_BATCH_SIZES, CTranslate2, Ferryman, Ids, Load, System
 from ferryman_bundle import Bundle
-from ferryman_server.evaluation import read_pairs
+from ferryman_quality import read_pairs
 
 _LEAST_IDENTICAL: Final = 0.98
 """Of greedy answers in float32. Rounding may turn a tie, a wrong conversion turns far more."""
@@ -153,14 +159,8 @@ def _best_batch_size(rival: CTranslate2, load: Load) -> int:
 
 def _environment() -> dict[str, str]:
     """Say what the figures hold for."""
-    processor = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-        processor = next(names, processor)
     packages = ("onnxruntime", "ctranslate2")
-    return {"processor": processor, **{name: f"{name} {version(name)}" for name in packages}}
+    return {"processor": processor(), **{name: f"{name} {version(name)}" for name in packages}}
 
 
 def _table(measured: Sequence[Measurement], caption: str) -> Table:
@@ -188,13 +188,9 @@ def _table(measured: Sequence[Measurement], caption: str) -> Table:
             f"{cpu:.2f}",
             f"{1000 * cpu / row.sentences:.1f}",
             f"{row.identical:.1%}",
-            *("1" if first else _render(ratio) for ratio in (row.wall_ratio, row.cpu_ratio)),
+            *("1" if first else ratio.render() for ratio in (row.wall_ratio, row.cpu_ratio)),
         )
     return table
-
-
-def _render(ratio: Spread) -> str:
-    return f"{ratio.least:.2f} / {ratio.median:.2f} / {ratio.greatest:.2f}"
 
 
 if __name__ == "__main__":

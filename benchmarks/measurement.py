@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,10 @@ class Spread:
     def of(cls, values: Sequence[float]) -> Spread:
         """Summarise at least one value."""
         return cls(min(values), statistics.median(values), max(values))
+
+    def render(self) -> str:
+        """Return all three, for a table."""
+        return f"{self.least:.2f} / {self.median:.2f} / {self.greatest:.2f}"
 
 
 def identical_share(ours: Sequence[tuple[int, ...]], theirs: Sequence[tuple[int, ...]]) -> float:
@@ -45,10 +55,7 @@ class Timing:
 def time_in_turn(
     runs: Mapping[str, Callable[[], object]], *, rounds: int
 ) -> dict[str, list[Timing]]:
-    """Time every run once a round, so that a disturbance of the machine meets all of them.
-
-    Who is first changes from round to round: none of them always finds the caches of the same
-    predecessor.
+    """Time every run once a round; see `turns_of`.
 
     Args:
         runs: What to time, by name.
@@ -57,17 +64,41 @@ def time_in_turn(
     Returns:
         What each round took, by name.
     """
+    return turns_of({name: functools.partial(_timed, run) for name, run in runs.items()}, rounds)
+
+
+def _timed(run: Callable[[], object]) -> Timing:
+    wall, cpu = time.perf_counter(), time.process_time()
+    run()
+    return Timing(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def turns_of(runs: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """Call every run once a round, so that a disturbance of the machine meets all of them.
+
+    Who is first changes from round to round: none of them always finds the caches of the same
+    predecessor.
+
+    Returns:
+        What each run returned in each round, by name.
+    """
     names = list(runs)
-    timings: dict[str, list[Timing]] = {name: [] for name in names}
+    turns: dict[str, list[T]] = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            wall, cpu = time.perf_counter(), time.process_time()
-            runs[name]()
-            timings[name].append(Timing(time.perf_counter() - wall, time.process_time() - cpu))
-    return timings
+            turns[name].append(runs[name]())
+    return turns
 
 
-def ratios(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
-    """Return their time over ours, round by round; above 1, ours is faster."""
-    return Spread.of([a / b for a, b in zip(theirs, ours, strict=True)])
+def ratios(values: Sequence[float], reference: Sequence[float]) -> Spread:
+    """Return values over those of the reference, round by round."""
+    return Spread.of([a / b for a, b in zip(values, reference, strict=True)])
+
+
+def processor() -> str:
+    """Return the name of the processor that the figures hold for."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text("utf-8").splitlines() if information.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

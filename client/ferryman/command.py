@@ -28,9 +28,11 @@ ENTRY_POINTS = "ferryman.commands"
 SUMMARIES = {
     "translate": "Translate text, lines or a file with a server.",
     "serve": "Serve a model over gRPC.",
-    "evaluate": "Measure BLEU and chrF of a bundle on a test set.",
+    "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
+    "attention": "Draw what each piece of a translation looked at.",
+    "bundle": "Look into bundles, check them, and pack them for shipping.",
 }
 """The order of `--help`, which describes the verbs of this project without importing them."""
 

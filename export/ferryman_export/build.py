@@ -152,7 +152,7 @@ def _with_quality(
     for name, variant in manifest.variants.items():
         with phases.phase(f"Translating the test set with {name}") as found:
             quality = measure_quality(
-                bundle, name, evidence.test, search=search, test_set=evidence.test_set
+                bundle, evidence.test, search=search, test_set=evidence.test_set, variant=name
             )
             measured[name] = variant.model_copy(update={"quality": quality})
             found.append(f"BLEU {quality.bleu:.1f}, chrF {quality.chrf:.1f}")

@@ -69,6 +69,7 @@ def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph
         store: Where the weights go.
     """
     _flatten_initializers(model.graph)
+    computed = {name for node in model.graph.node for name in node.output}
     renamed: dict[str, str] = {}
     places: dict[str, Initializer] = {}
     for initializer in model.graph.initializer:
@@ -77,6 +78,8 @@ def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph
         place = store.place(initializer.name, numpy_helper.to_array(initializer))
         form = "" if place.part is Part.FLOATS else f":{place.part.value}"
         own = f"{place.tensor}{form}{':transposed' * place.transposed}"
+        while own in computed:  # the tensor has its name from another graph
+            own += ":weight"
         renamed[initializer.name], places[own] = own, place
         _make_external(initializer)
     _rename(model.graph, renamed)

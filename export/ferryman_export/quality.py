@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Quality, SearchSettings
+from ferryman_quality import Metric, score
 from ferryman_server.engine import Engine, Job, Search
 from ferryman_server.runtime import OnnxRuntime
 from ferryman_training.corpus import SentencePair
@@ -20,37 +18,53 @@ _CHUNK: Final = 256
 
 def measure_quality(
     bundle: Bundle,
-    variant: str,
     pairs: Sequence[SentencePair],
     *,
     search: SearchSettings,
     test_set: str,
+    variant: str = "fp32",
 ) -> Quality:
     """Translate a test set and score it.
 
     Args:
         bundle: The bundle; it need not be on disk.
-        variant: Which of its variants translates.
         pairs: Sources and references.
         search: Beam size 1 is greedy search.
         test_set: What the manifest calls the test set.
+        variant: One of the manifest's.
     """
-    translations = _translate(bundle, variant, [pair.source for pair in pairs], search)
-    references = [[pair.target for pair in pairs]]
-    bleu, chrf = BLEU(), CHRF()
+    sources = [pair.source for pair in pairs]
+    translations = translate(bundle, sources, search=search, variant=variant)
+    references = [pair.target for pair in pairs]
+    return quality_of(translations, references, search=search, test_set=test_set)
+
+
+def quality_of(
+    translations: Sequence[str],
+    references: Sequence[str],
+    *,
+    search: SearchSettings,
+    test_set: str,
+) -> Quality:
+    """Score translations that `translate` gave for a test set.
+
+    `ferryman_quality.compare` says whether two variants' translations differ in quality.
+    """
+    bleu = score(Metric.BLEU, translations, references)
+    chrf = score(Metric.CHRF, translations, references)
     return Quality(
         test_set=test_set,
-        sentences=len(pairs),
-        bleu=round(bleu.corpus_score(translations, references).score, 2),
-        bleu_signature=str(bleu.get_signature()),
-        chrf=round(chrf.corpus_score(translations, references).score, 2),
-        chrf_signature=str(chrf.get_signature()),
+        sentences=len(references),
+        bleu=round(bleu.value, 2),
+        bleu_signature=bleu.signature,
+        chrf=round(chrf.value, 2),
+        chrf_signature=chrf.signature,
         search=search,
     )
 
 
-def _translate(
-    bundle: Bundle, variant: str, texts: Sequence[str], search: SearchSettings
+def translate(
+    bundle: Bundle, texts: Sequence[str], *, search: SearchSettings, variant: str = "fp32"
 ) -> list[str]:
     """Translate texts, each as one sentence, cut where the model can read no further."""
     jobs = [_job(bundle, text, search) for text in texts]

@@ -61,7 +61,7 @@ class CandidateTail(Tail):
     """
 
     never_generated: Tensor
-    """Added to logits for ranking: minus infinity where a token must not come, else 0, (V,)."""
+    """Added to logits for ranking: minus infinity where a token must not come, else 0, (V, 1)."""
     offsets: Tensor
     """Of the tokens in a block, (W,)."""
 
@@ -71,7 +71,7 @@ class CandidateTail(Tail):
         self._size = fitting[0] if fitting else vocabulary_size
         self._blocks = vocabulary_size // self._size
         assert max(NEVER_GENERATED) < self._size
-        penalty = torch.zeros(vocabulary_size)
+        penalty = torch.zeros(vocabulary_size, 1)
         penalty[list(NEVER_GENERATED)] = float("-inf")
         self.register_buffer("never_generated", penalty)
         self.register_buffer("offsets", torch.arange(self._size))
@@ -101,7 +101,7 @@ class CandidateTail(Tail):
         if self._blocks >= _FEWEST_BLOCKS:
             ids = self._in_two_stages(logits, candidates)
         else:
-            _, ids = top_k(logits + self.never_generated, candidates)
+            _, ids = top_k(logits + self.never_generated.view(1, -1), candidates)
         return torch.log_softmax(logits, dim=-1).gather(1, ids), ids
 
     def _in_two_stages(self, logits: Tensor, candidates: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class CandidateTail(Tail):
         # slower by ten times.
         shortlist = functional.embedding(rows, logits.reshape(-1, self._size))  # (R, k + 1, W)
         ids = (chosen.unsqueeze(-1) * self._size + self.offsets).flatten(1)
-        penalty = functional.embedding(ids, self.never_generated.unsqueeze(1)).flatten(1)
+        penalty = functional.embedding(ids, self.never_generated).flatten(1)
         _, places = top_k(shortlist.flatten(1) + penalty, candidates)
         return ids.gather(1, places)
 

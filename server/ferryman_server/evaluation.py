@@ -1,4 +1,7 @@
-"""How well and how fast a bundle translates a test set, through the engine that serves it."""
+"""A bundle as a system to measure: translated by the engine that serves it, as the service would.
+
+Loading it proves it on its golden sentences first.
+"""
 
 from __future__ import annotations
 
@@ -6,89 +9,133 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from ferryman.exit_codes import ExitCode
 from ferryman_bundle import Bundle
-from ferryman_server.decoding import AppliedOptions
+from ferryman_quality.attention import AttentionMap
+from ferryman_quality.errors import NoAttentionError
+from ferryman_quality.settings import Settings, require_length
+from ferryman_quality.systems import Output, System
+from ferryman_server.config import ServerConfig, load_config
+from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import Engine, Job, Result, Statistics
+from ferryman_server.installed_models import find_bundle
+from ferryman_server.loading import load_bundle, running_engine
+from ferryman_server.request import DecodingOptions
+from ferryman_server.runtime import NoScorerError, Scorer
 from ferryman_server.text.passage import Passage, TextOptions, prepare_passage
 
 _MOST_UNDER_WAY: Final = 512
 """Lines in the engine at a time: enough to keep batches full, few enough for its queue."""
+_MOST_QUEUED_TOKENS: Final = 1 << 20
+"""Of those lines."""
+_ROWS: Final = 64
 _WHOLE_LINES: Final = TextOptions(split_sentences=False)
 
 
-class CorpusError(ValueError):
-    """A test set that cannot be read: one line that names the file, the line and the fault."""
+class BundleSystem(System):
+    """A bundle on disk, or an installed model.
 
-    exit_code = ExitCode.BAD_INPUT
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A sentence and its reference translation."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Figures of translations against their references."""
-
-    bleu: float
-    """Corpus BLEU, from 0 to 100."""
-    bleu_signature: str
-    """sacreBLEU's signature: without it a BLEU figure means nothing."""
-    chrf: float
-    """Corpus chrF, from 0 to 100."""
-    chrf_signature: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What the engine did to translate a test set."""
-
-    sentences: int
-    seconds: float
-    statistics: Statistics
-
-    @property
-    def sentences_per_second(self) -> float:
-        """Throughput, splitting and tokenising included."""
-        return self.sentences / self.seconds if self.seconds else 0.0
-
-    @property
-    def bytes_copied_per_step(self) -> float:
-        """State that moved, for each run of the step graph."""
-        return self.statistics.bytes_copied / max(self.statistics.steps, 1)
-
-
-def read_pairs(path: Path) -> list[Pair]:
-    """Read a test set: one pair a line, source TAB target, UTF-8.
+    Args:
+        name: Directory of the bundle, or name of the model.
 
     Raises:
-        CorpusError: There is no such file, or a line is no pair.
+        ModelNotInstalledError: There is neither.
+        BundleUnusableError: It cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise CorpusError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: is not UTF-8 at byte {error.start}") from error
-    pairs = []
-    for number, line in enumerate(lines, 1):
-        fields = line.rstrip("\r").split("\t")
-        if len(fields) == 2 and all(field.strip() for field in fields):
-            pairs.append(Pair(*fields))
-        elif line.strip():
-            raise CorpusError(f"{path}:{number}: must be source TAB target, neither of them blank")
-    if not pairs:
-        raise CorpusError(f"{path}: has no sentence pairs")
-    return pairs
+
+    def __init__(self, name: str) -> None:
+        self._bundle = load_bundle(find_bundle(name))
+
+    def translate(
+        self, sources: Sequence[str], settings: Settings, on_line: Callable[[], None]
+    ) -> Output:
+        """Translate by an engine that does nothing else; see `System.translate`.
+
+        Raises:
+            ConfigError: A setting is wrong.
+            DeviceError: The device cannot be used.
+            BundleUnusableError: The bundle does not run here.
+        """
+        options = self._options(settings)
+        with running_engine(self._bundle, _config(settings, options)) as engine:
+            began = time.perf_counter()
+            translations = translate_lines(engine, self._bundle, sources, options, on_line=on_line)
+            seconds = time.perf_counter() - began
+            statistics = engine.statistics()
+        search = "greedy" if options.beam_size == 1 else f"beam {options.beam_size}"
+        return Output(
+            translations=translations,
+            search=f"{search}, length penalty {options.length_penalty:g}",
+            seconds=seconds,
+            figures={
+                "beam_size": options.beam_size,
+                "length_penalty": options.length_penalty,
+                **_figures(statistics, seconds),
+            },
+            remarks=_remarks(statistics),
+        )
+
+    def attend(self, source: str, target: str | None, settings: Settings) -> AttentionMap:
+        """Tell what each piece of a translation looked at; see `System.attend`.
+
+        Raises:
+            NoAttentionError: The model has none, or its bundle has no graph that gives it.
+            SettingError: One of the texts is too long.
+        """
+        bundle = self._bundle
+        try:
+            scorer = Scorer(bundle)
+        except NoScorerError as error:
+            raise NoAttentionError(str(error)) from error
+        limits = bundle.manifest.limits
+        read = bundle.tokenizer.encode(source)
+        require_length("TEXT", len(read), most=limits.max_source_tokens)
+        written = (
+            self._translation(read, settings)
+            if target is None
+            else tuple(bundle.tokenizer.encode(target))
+        )
+        require_length("--target", len(written), most=limits.max_target_tokens)
+        [scored] = scorer.score([read], [written])
+        if scored.attention is None:
+            raise NoAttentionError(
+                f"the model {bundle.manifest.name} has no attention, so there is none to show"
+            )
+        end = bundle.manifest.tokens.eos
+        return AttentionMap(
+            source=tuple(map(bundle.tokenizer.piece, (*read, end))),
+            target=tuple(map(bundle.tokenizer.piece, (*written, end))),
+            weights=scored.attention,
+        )
+
+    def _translation(self, source: Sequence[int], settings: Settings) -> tuple[int, ...]:
+        """Return what the engine makes of one sentence."""
+        options = self._options(settings)
+        job = Job(source=tuple(source), search=options.search(len(source)))
+        with running_engine(self._bundle, _config(settings, options)) as engine:
+            [future] = engine.submit([job])
+            return future.result().hypotheses[0].ids
+
+    def _options(self, settings: Settings) -> AppliedOptions:
+        asked = DecodingOptions(
+            beam_size=settings.beam_size, length_penalty=settings.length_penalty
+        )
+        return apply_options(asked, self._bundle.manifest)
+
+
+def _config(settings: Settings, options: AppliedOptions) -> ServerConfig:
+    """Return the engine's part of a server's configuration; `FERRYMAN_*` counts here too."""
+    rows = settings.max_rows or _ROWS
+    return load_config(
+        {
+            "workers": None if settings.workers is None else str(settings.workers),
+            "max_rows": str(max(rows, options.beam_size)),
+            "max_queued_tokens": str(_MOST_QUEUED_TOKENS),
+            "device": settings.device.value,
+            "variant": settings.variant,
+        }
+    )
 
 
 def translate_lines(
@@ -152,33 +199,23 @@ def _finished(passage: Passage, futures: list[Future[Result]]) -> tuple[Passage,
     return passage, [future.result() for future in futures]
 
 
-def measure(
-    engine: Engine,
-    bundle: Bundle,
-    pairs: Sequence[Pair],
-    options: AppliedOptions,
-    *,
-    on_line: Callable[[], None] = lambda: None,
-) -> tuple[list[str], Run]:
-    """Translate a test set through an engine that has done nothing else, and count what it took."""
-    started = time.perf_counter()
-    translations = translate_lines(
-        engine, bundle, [pair.source for pair in pairs], options, on_line=on_line
-    )
-    seconds = time.perf_counter() - started
-    return translations, Run(sentences=len(pairs), seconds=seconds, statistics=engine.statistics())
+def _figures(statistics: Statistics, seconds: float) -> dict[str, float]:
+    """Return what an engine that began with this test set has counted."""
+    return {
+        "tokens_per_second": round(statistics.tokens / max(seconds, 1e-9), 1),
+        "steps": statistics.steps,
+        "mean_occupancy": round(statistics.occupancy, 4),
+        "mean_occupancy_while_sentences_wait": round(statistics.occupancy_waiting, 4),
+        "state_bytes_copied_per_step": round(statistics.bytes_copied / max(statistics.steps, 1)),
+    }
 
 
-def score(translations: Sequence[str], references: Sequence[str]) -> Scores:
-    """Score translations with sacreBLEU."""
-    # Not needed to serve, so it comes with the extra `evaluate`.
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    bleu, chrf = BLEU(), CHRF()
-    return Scores(
-        bleu=bleu.corpus_score(translations, [references]).score,
-        bleu_signature=str(bleu.get_signature()),
-        chrf=chrf.corpus_score(translations, [references]).score,
-        chrf_signature=str(chrf.get_signature()),
-    )
+def _remarks(statistics: Statistics) -> dict[str, str]:
+    """Return the same for people."""
+    copied = statistics.bytes_copied / max(statistics.steps, 1) / 1024
+    return {
+        "decoder steps": f"{statistics.steps:,}",
+        "batch occupancy": f"{statistics.occupancy:.1%} on average, "
+        f"{statistics.occupancy_waiting:.1%} while sentences wait",
+        "state copied": f"{copied:,.0f} KiB a step",
+    }

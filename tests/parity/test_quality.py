@@ -24,7 +24,7 @@ def test_greedy_figures_are_those_of_the_reference(bundle, model, pairs, tokens)
     ]
     made = [SentencePair(pairs[i].source, r) for i, r in zip(chosen, references, strict=True)]
     search = SearchSettings(beam_size=1, length_penalty=1.0)
-    quality = measure_quality(bundle, "fp32", made, search=search, test_set="made up")
+    quality = measure_quality(bundle, made, search=search, test_set="made up")
     bleu, chrf = BLEU(), CHRF()
     expected = chrf.corpus_score(translations, [references]).score
     assert 10 < expected < 90
@@ -39,4 +39,4 @@ def test_greedy_figures_are_those_of_the_reference(bundle, model, pairs, tokens)
 def test_a_source_too_long_for_the_model_is_cut_not_refused(bundle):
     long = SentencePair("word " * 400, "mot " * 400)
     search = SearchSettings(beam_size=2, length_penalty=1.0)
-    assert measure_quality(bundle, "fp32", [long], search=search, test_set="long").sentences == 1
+    assert measure_quality(bundle, [long], search=search, test_set="long").sentences == 1

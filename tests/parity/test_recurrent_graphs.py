@@ -15,11 +15,11 @@ import torch
 
 from ferryman_bundle import StateKind
 from ferryman_bundle.tokenizer import BOS
-from ferryman_export.graphs import model_graphs
 from ferryman_export.greedy import decode_graphs_greedily
-from ferryman_export.lowering import lower
 from ferryman_export.parity import Comparison, compare_teacher_forced
+from ferryman_export.projection import FloatProjections
 from ferryman_export.runner import GraphRunner
+from ferryman_export.variants import lower_variant, weight_store
 from ferryman_training.batching import TokenPair
 from ferryman_training.decoding import decode_greedily
 from ferryman_training.model_config import RecurrentConfig
@@ -73,9 +73,8 @@ def build(settings, seed):
 @pytest.fixture(scope="module", params=QUICK.values(), ids=QUICK.keys())
 def exported(request):
     model = build(request.param, request.config.option.seed)
-    graphs = model_graphs(model)
-    lowered = lower(graphs.graphs)
-    return model, lowered, graphs.state, GraphRunner(lowered, graphs.state)
+    lowered = lower_variant(model, FloatProjections(), weight_store(model))
+    return model, lowered, lowered.state, GraphRunner(lowered)
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +111,14 @@ def test_greedy_search_gives_the_same_ids(exported, pairs):
 
 
 def test_every_wrong_matrix_is_noticed(exported, pairs):
-    model, lowered, state, _ = exported
-    for name, tensor in lowered.tensors.items():
+    model, lowered, _, _ = exported
+    for name, tensor in lowered.values.items():
         if tensor.ndim == 1 and (tensor == 0).sum() + np.isinf(tensor).sum() > 0:
             continue  # which tokens may come, and half a bias
         wrong = tensor.copy()
         wrong.flat[::3] += 0.5
-        harmed = dataclasses.replace(lowered, tensors={**lowered.tensors, name: wrong})
-        comparison = compared(model, GraphRunner(harmed, state), pairs[:6])
+        harmed = dataclasses.replace(lowered, values={**lowered.values, name: wrong})
+        comparison = compared(model, GraphRunner(harmed), pairs[:6])
         assert max(comparison.worst.values()) > 10 * TOLERANCE, name
 
 
@@ -127,8 +126,8 @@ def test_every_wrong_matrix_is_noticed(exported, pairs):
 @pytest.mark.parametrize("settings", DEEP, ids=lambda s: " ".join(map(str, s.values())))
 def test_every_combination_equals_the_model(settings, pairs, seed):
     model = build(settings, seed)
-    graphs = model_graphs(model)
-    comparison = compared(model, GraphRunner(lower(graphs.graphs), graphs.state), pairs)
+    lowered = lower_variant(model, FloatProjections(), weight_store(model))
+    comparison = compared(model, GraphRunner(lowered), pairs)
     assert max(comparison.worst.values()) < TOLERANCE
 
 

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "training" / "configs" / "tiny-reversal.toml"
 TASK = ROOT / "training" / "tasks" / "reversal.py"
 BUNDLE_VARIABLE = "FERRYMAN_REVERSAL_BUNDLE"
-"""A bundle made by an earlier run of these tests, to save its minute while working on them."""
+"""A bundle made by an earlier run of these tests, to save its minute while working on them; its
+checkpoint lies beside it as `run`."""
 
 Pair = tuple[str, str]
 Finished = subprocess.CompletedProcess[str]
@@ -44,6 +45,7 @@ def environment(**variables: str) -> dict[str, str]:
 class Reversal:
     """A model that has learnt to reverse letters, and lines that it has never seen."""
 
+    checkpoint: Path
     bundle: Path
     test: tuple[Pair, ...]
 
@@ -59,7 +61,7 @@ def reversal(tmp_path_factory: pytest.TempPathFactory) -> Reversal:
     test = (folder / "task" / "test.tsv").read_text("utf-8").splitlines()
     pairs = tuple((source, target) for source, _, target in (line.partition("\t") for line in test))
     if made_before := os.environ.get(BUNDLE_VARIABLE):
-        return Reversal(Path(made_before), pairs)
+        return Reversal(Path(made_before).with_name("run"), Path(made_before), pairs)
     files = [f"corpus.{part}={folder / 'task' / part}.tsv" for part in ("train", "valid")]
     settings = [word for setting in files for word in ("--set", setting)]
     for command in (
@@ -68,7 +70,7 @@ def reversal(tmp_path_factory: pytest.TempPathFactory) -> Reversal:
     ):
         finished = run_ferryman(*command, timeout=600)
         assert finished.returncode == 0, finished.stdout + finished.stderr
-    return Reversal(folder / "bundle", pairs)
+    return Reversal(folder / "run", folder / "bundle", pairs)
 
 
 def _load_task():

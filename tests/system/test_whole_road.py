@@ -69,11 +69,35 @@ def test_evaluation_through_the_engine_agrees(ferryman, reversal, tmp_path):
     assert right / len(written) >= 0.99
 
 
-def test_evaluation_for_people_is_a_table(ferryman, reversal, tmp_path):
+def test_a_checkpoint_and_its_bundle_do_not_differ(ferryman, reversal, tmp_path):
+    test = tmp_path / "test.tsv"
+    test.write_text("".join(f"{s}\t{t}\n" for s, t in reversal.test[:200]), "utf-8")
+    finished = ferryman(
+        "evaluate", str(reversal.checkpoint), str(test), "--against", str(reversal.bundle), "--json"
+    )
+    assert finished.returncode == 0, finished.stderr
+    figures = json.loads(finished.stdout)
+    assert figures["search"] == "greedy, in torch"
+    assert figures["bleu"] >= 99
+    difference = figures["differences"]["chrf"]
+    assert abs(difference["delta"]) < 1
+    assert difference["p_value"] > 0.01
+
+
+def test_evaluation_for_people_is_tables(ferryman, reversal, tmp_path):
     test = tmp_path / "test.tsv"
     test.write_text("".join(f"{s}\t{t}\n" for s, t in reversal.test[:20]), "utf-8")
     finished = ferryman("evaluate", str(reversal.bundle), str(test), "--beam", "1")
     assert finished.returncode == 0, finished.stderr
-    names = [line.split("  ")[0] for line in finished.stdout.splitlines()]
-    assert names[:4] == ["BLEU", "chrF", "search", "sentences"]
-    assert "greedy" in finished.stdout
+    for word in ("BLEU", "chrF++", "95 % interval", "nrefs:1|", "greedy", "decoder steps"):
+        assert word in finished.stdout
+
+
+def test_attention_is_a_picture(ferryman, reversal, tmp_path):
+    picture = tmp_path / "attention.png"
+    source, target = reversal.test[0]
+    finished = ferryman(
+        "attention", str(reversal.checkpoint), source, "--target", target, "-o", str(picture)
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -35,11 +35,12 @@ ONNX_LIBRARIES = ("onnx", "onnxscript", "onnx_ir")
 ARROWS = {
     "ferryman": Arrows(never=("numpy", "torch", "onnxruntime", "pydantic", *ONNX_LIBRARIES)),
     "ferryman_bundle": Arrows(never=("torch", "onnxruntime", "grpc", *ONNX_LIBRARIES)),
+    "ferryman_quality": Arrows(never=("torch", "onnxruntime", "grpc", "pydantic", *ONNX_LIBRARIES)),
     "ferryman_training": Arrows(
-        ours=("ferryman_bundle",), never=("onnxruntime", "grpc", *ONNX_LIBRARIES)
+        ours=("ferryman_bundle", "ferryman_quality"), never=("onnxruntime", "grpc", *ONNX_LIBRARIES)
     ),
     "ferryman_server": Arrows(
-        ours=("ferryman", "ferryman_bundle"), never=("torch", *ONNX_LIBRARIES)
+        ours=("ferryman", "ferryman_bundle", "ferryman_quality"), never=("torch", *ONNX_LIBRARIES)
     ),
     "ferryman_server.engine": Arrows(
         ours=("ferryman_bundle",), never=("onnxruntime", "grpc", "pydantic")
@@ -50,6 +51,7 @@ ARROWS = {
     "ferryman_export": Arrows(
         ours=(
             "ferryman_bundle",
+            "ferryman_quality",
             "ferryman_training",
             "ferryman_server.engine",
             "ferryman_server.runtime",

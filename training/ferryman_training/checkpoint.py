@@ -1,16 +1,16 @@
 """Checkpoints: a directory that another program can read without torch or pickle.
 
 ``config.toml`` (as run), ``model.safetensors``, ``tokenizer.model`` and ``progress.json``. What
-only going on with the run needs lies beside them; see `resumption`.
+only going on with the run needs lies beside them; see `resumption`. A run has several; see
+`run_directory`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import safetensors.torch
 import tomli_w
@@ -19,31 +19,14 @@ from torch import Tensor
 
 from ferryman_bundle.tokenizer import Tokenizer, TokenizerError
 from ferryman_training.config import TrainingConfig, load_config
+from ferryman_training.durability import write_atomically, write_directory
 from ferryman_training.errors import CheckpointError
+from ferryman_training.progress import PROGRESS, Progress
+from ferryman_training.run_directory import WEIGHTS, RunDirectory
 from ferryman_training.seq2seq import Seq2Seq, build_model
 
-CONFIG, WEIGHTS, TOKENIZER, PROGRESS = (
-    "config.toml",
-    "model.safetensors",
-    "tokenizer.model",
-    "progress.json",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run has come."""
-
-    step: int = 0
-    """Updates done."""
-    epoch: int = 0
-    """The epoch of the last of them, from 0."""
-    update_in_epoch: int = 0
-    """Updates of the epoch that are done; the next one is read from here."""
-    target_tokens: int = 0
-    """Target tokens trained on, padding not counted."""
-    scores: dict[str, float] = field(default_factory=dict)
-    """The newest validation: loss, perplexity, BLEU and chrF."""
+CONFIG: Final = "config.toml"
+TOKENIZER: Final = "tokenizer.model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +39,32 @@ class Checkpoint:
     """float32, by parameter name."""
     progress: Progress
 
-    def save(self, directory: Path) -> None:
-        """Write the checkpoint; every file appears whole or not at all.
+    def fill(self, directory: Path) -> None:
+        """Write the files into a directory that is not in use yet; see `durability`.
 
         Raises:
-            CheckpointError: A file could not be written; the one before it stands.
+            OSError, SafetensorError: A file could not be written.
         """
-        weights = {name: weight.cpu() for name, weight in self.weights.items()}
-        progress = json.dumps(asdict(self.progress), indent=2) + "\n"
-        save_config(self.config, directory)
-        save_tokenizer(self.tokenizer, directory)
-        write_atomically(directory / WEIGHTS, lambda p: safetensors.torch.save_file(weights, p))
-        write_atomically(directory / PROGRESS, lambda p: p.write_text(progress, "utf-8"))
+        weights = {name: weight.cpu().contiguous() for name, weight in self.weights.items()}
+        safetensors.torch.save_file(weights, directory / WEIGHTS)
+        (directory / CONFIG).write_text(_toml(self.config), "utf-8")
+        (directory / TOKENIZER).write_bytes(self.tokenizer.model)
+        self.progress.save(directory)
+
+    def save(self, directory: Path) -> None:
+        """Write the checkpoint into a directory that is not there yet or empty, as a whole.
+
+        Raises:
+            CheckpointError: There are files in it, or one could not be written; then none is left.
+        """
+        write_directory(directory, self.fill)
 
     @classmethod
     def load(cls, directory: Path) -> Checkpoint:
-        """Read a checkpoint.
+        """Read a checkpoint, or the newest one of a run.
+
+        Args:
+            directory: Of the checkpoint or of the run.
 
         Raises:
             CheckpointError: A file is missing or damaged; it is named.
@@ -79,6 +72,7 @@ class Checkpoint:
         """
         if not directory.is_dir():
             raise CheckpointError(f"{directory}: there is no such checkpoint directory")
+        directory = RunDirectory(directory).newest or directory
         names = (CONFIG, WEIGHTS, TOKENIZER, PROGRESS)
         missing = [name for name in names if not (directory / name).is_file()]
         if missing:
@@ -87,7 +81,7 @@ class Checkpoint:
             config=load_config(directory / CONFIG),
             tokenizer=load_tokenizer(directory),
             weights=_load_weights(directory / WEIGHTS),
-            progress=_load_progress(directory / PROGRESS),
+            progress=Progress.load(directory),
         )
 
     def model(self) -> Seq2Seq:
@@ -106,8 +100,11 @@ class Checkpoint:
 
 def save_config(config: TrainingConfig, directory: Path) -> None:
     """Write the config as run."""
-    text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
-    write_atomically(directory / CONFIG, lambda p: p.write_text(text, "utf-8"))
+    write_atomically(directory / CONFIG, lambda p: p.write_text(_toml(config), "utf-8"))
+
+
+def _toml(config: TrainingConfig) -> str:
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
 def save_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:
@@ -133,37 +130,3 @@ def _load_weights(path: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: is damaged: {error}") from error
-
-
-def _load_progress(path: Path) -> Progress:
-    try:
-        return Progress(**json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: is damaged: {error}") from error
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a new file, make it durable, and put it in the place of `path`.
-
-    Raises:
-        CheckpointError: The file could not be written; what was at `path` is still there.
-    """
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises the last
-        temporary.unlink(missing_ok=True)
-        raise CheckpointError(f"{path}: could not be written ({error})") from error
-
-
-def _flush(path: Path) -> None:
-    """Return when the file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

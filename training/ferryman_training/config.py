@@ -14,6 +14,7 @@ from typing import Any
 import pydantic
 from pydantic import ValidationInfo, field_validator
 
+from ferryman_training.alignment_config import AlignmentConfig
 from ferryman_training.config_section import Section
 from ferryman_training.corpus_config import BatchConfig, CorpusConfig, VocabularyConfig
 from ferryman_training.errors import ConfigError
@@ -29,6 +30,7 @@ class TrainingConfig(Section):
     corpus: CorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     model: ModelConfig = TransformerConfig()
+    alignment: AlignmentConfig = AlignmentConfig()
     batch: BatchConfig = BatchConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
@@ -59,6 +61,25 @@ class TrainingConfig(Section):
                 f"corpus.max_tokens {corpus.max_tokens} and its end"
             )
         return batch
+
+    @field_validator("optimizer")
+    @classmethod
+    def _a_state_passes_in_time(
+        cls, optimizer: OptimizerConfig, info: ValidationInfo
+    ) -> OptimizerConfig:
+        model = info.data.get("model")
+        if model is None or model.family == "recurrent":
+            return optimizer
+        settings = {
+            "truncate_targets": optimizer.truncate_targets > 0,
+            "sampling": optimizer.sampling != "none",
+        }
+        if wrong := " and optimizer.".join(name for name, used in settings.items() if used):
+            raise ValueError(
+                f'{wrong}: needs model.family "recurrent"; a {model.family} has no state that '
+                "passes from token to token, it learns from all positions at once"
+            )
+        return optimizer
 
     @field_validator("run")
     @classmethod

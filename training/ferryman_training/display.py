@@ -109,7 +109,7 @@ class PlainDisplay:
         """See `Display`."""
         self.line(
             f"validation at step {step:,}: BLEU {scores.bleu:.1f}  chrF {scores.chrf:.1f}  "
-            f"loss {scores.loss:.3f}"
+            f"loss {scores.loss:.3f}" + _alignment(scores)
         )
         for sample in samples:
             self.line(
@@ -183,6 +183,7 @@ class LiveDisplay:
             table.add_row("reference", f"[dim]{escape(sample.reference)}[/dim]")
         heading = (
             f"step {step:,}: BLEU {scores.bleu:.1f}{self._gain(scores)}, chrF {scores.chrf:.1f}"
+            + _alignment(scores)
         )
         self._live.console.print(
             Panel(table, title=heading, title_align="left", border_style="dim")
@@ -202,6 +203,13 @@ class LiveDisplay:
             self._spinner.update(text=f"{phase} ...")
             rows.append(self._spinner)
         return Panel(Group(*rows), title=escape(self._title), title_align="left")
+
+
+def _alignment(scores: Scores) -> str:
+    """Return what is said of the aligned head, if there is one."""
+    if scores.agreement is None:
+        return ""
+    return f"  alignment error {scores.agreement.error_rate:.1%}"
 
 
 def _bar(reading: Reading) -> RenderableType:

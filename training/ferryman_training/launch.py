@@ -30,13 +30,18 @@ _GRACE = 10.0
 _POLL = 0.1
 """Seconds between looks at the processes."""
 
-_ALLOCATOR = {
+ALLOCATOR = {
     # glibc gives memory of large tensors back to the system after every use and asks for it
     # again; keeping it makes training on a CPU 1.5 times as fast.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
+
+
+def started_by_others() -> bool:
+    """Return whether `torchrun` or the like has started this process as one of several."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
 
 
 def require_files(config: TrainingConfig, out: Path) -> None:
@@ -72,12 +77,17 @@ def choose_processes(config: TrainingConfig, requested: int | None) -> int:
             return 1
         cores = min(usable_cores(), micro_batches)
         return max(n for n in range(1, cores + 1) if micro_batches % n == 0)
-    if requested > micro_batches:
-        raise ConfigError(
-            f"--processes {requested}: an update has batch.micro_batches = {micro_batches}, "
-            "so more processes than that would have no work"
-        )
+    require_work(config, requested)
     return requested
+
+
+def require_work(config: TrainingConfig, processes: int) -> None:
+    """Raise ConfigError if some of so many processes would have no part of an update."""
+    if processes > config.batch.micro_batches:
+        raise ConfigError(
+            f"{processes} processes: an update has batch.micro_batches = "
+            f"{config.batch.micro_batches}, so more processes than that would have no work"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ def launch(arguments: Sequence[str], config: TrainingConfig, *, processes: int) 
 
 def _start(arguments: Sequence[str], config: TrainingConfig, processes: int) -> list[_Worker]:
     threads = config.run.threads or max(1, usable_cores() // processes)
-    common = _ALLOCATOR | os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
+    common = ALLOCATOR | os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
     common["WORLD_SIZE"] = str(processes)
     if processes > 1:
         common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}

@@ -1,4 +1,4 @@
-"""Master weights, gradients, optimizer and learning-rate schedule.
+"""Master weights, their gradient, and the optimizer that moves them.
 
 The model that computes is a copy: the optimizer updates float32 master weights, and after each
 update they are rounded into the copy, which may be bfloat16 (Micikevicius et al. 2018,
@@ -7,35 +7,13 @@ https://arxiv.org/abs/1710.03740, section 3.1).
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ferryman_training.errors import DivergenceError
 from ferryman_training.optimizer_config import OptimizerConfig
-
-
-def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
-    """Return the learning rate of one update.
-
-    Linear warm-up, then constant or falling with the inverse square root of the step (Vaswani et
-    al. 2017, equation 3, with the peak given), then linearly to zero over the last
-    `config.cooldown_steps`.
-
-    Args:
-        config: Peak rate and the lengths of the phases.
-        step: The update, from 1.
-        steps: Updates in all.
-    """
-    rate = config.learning_rate * min(1.0, step / config.warmup_steps)
-    if config.schedule == "inverse-sqrt" and step > config.warmup_steps:
-        rate *= (config.warmup_steps / step) ** 0.5
-    left = steps - step + 1
-    if left <= config.cooldown_steps:
-        rate *= left / (config.cooldown_steps + 1)
-    return rate
 
 
 class MasterOptimizer:
@@ -61,37 +39,29 @@ class MasterOptimizer:
         self._optimizers = self._build(model)
 
     def _build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
-        """AdamW for all, or Muon for the matrices inside the layers and AdamW for the rest.
+        """Return the optimizer of all weights; with ``muon``, that of the rest and Muon.
 
-        Muon: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; scaled to the size of
-        AdamW's updates (Liu et al. 2025, https://arxiv.org/abs/2502.16982, section 2.2), so that
-        one learning rate serves both.
+        Muon is for the matrices inside the layers, and AdamW takes the rest: Jordan et al. 2024,
+        https://kellerjordan.github.io/posts/muon; scaled to the size of AdamW's updates (Liu et
+        al. 2025, https://arxiv.org/abs/2502.16982, section 2.2), so that one learning rate serves
+        both.
         """
-        config = self._config
-        matrices: set[str] = set()
-        if config.kind == "muon":
-            embeddings = {
-                f"{name}.weight"
-                for name, module in model.named_modules()
-                if isinstance(module, nn.Embedding)
-            }
-            matrices = {n for n, p in self.master.items() if p.ndim == 2} - embeddings
-        optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(
-                [p for name, p in self.master.items() if name not in matrices],
-                lr=config.learning_rate,
-                betas=config.betas,
-                eps=1e-9,
-                weight_decay=config.weight_decay,
-                fused=True,
-            )
-        ]
+        if self._config.kind != "muon":
+            return [_optimizer(self._config, list(self.master.values()))]
+        embeddings = {
+            f"{name}.weight"
+            for name, module in model.named_modules()
+            if isinstance(module, nn.Embedding)
+        }
+        matrices = {n for n, p in self.master.items() if p.ndim == 2} - embeddings
+        rest = [p for name, p in self.master.items() if name not in matrices]
+        optimizers = [_optimizer(self._config, rest)]
         if matrices:
             optimizers.append(
                 torch.optim.Muon(
                     [p for name, p in self.master.items() if name in matrices],
-                    lr=config.learning_rate,
-                    weight_decay=config.weight_decay,
+                    lr=self._config.learning_rate,
+                    weight_decay=self._config.weight_decay,
                     adjust_lr_fn="match_rms_adamw",
                 )
             )
@@ -106,33 +76,43 @@ class MasterOptimizer:
                 master_gradient.add_(parameter.grad)
                 parameter.grad = None
 
+    def gradient_norm(self) -> float:
+        """Return the L2 norm of `gradient`; infinite or no number if any part of it is."""
+        return float(self.gradient.norm())
+
+    def discard(self) -> None:
+        """Set `gradient` to zero without using it."""
+        self.gradient.zero_()
+
     @torch.no_grad()
-    def update(self, rate: float) -> float:
-        """Clip `gradient` by its L2 norm, update the masters, round into the model, zero it.
+    def update(self, rate: float) -> None:
+        """Clip `gradient`, update the masters, round them into the model, zero the gradient.
 
         Args:
             rate: The learning rate.
-
-        Returns:
-            The norm before clipping.
-
-        Raises:
-            DivergenceError: The norm is infinite or no number; nothing was updated.
         """
-        norm = float(self.gradient.norm())
-        if not math.isfinite(norm):
-            raise DivergenceError(
-                f"the gradient's norm is {norm}; the last checkpoint is from before. "
-                "Lower optimizer.learning_rate or lengthen optimizer.warmup_steps"
-            )
-        self.gradient.mul_(min(1.0, self._config.clip_norm / (norm + 1e-6)))
+        self._clip()
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
         self.publish()
         self.gradient.zero_()
-        return norm
+
+    def _clip(self) -> None:
+        """Cut `gradient` number by number, then scale it down as a whole.
+
+        The latter is Pascanu et al. 2013, https://arxiv.org/abs/1211.5063, algorithm 1.
+        """
+        if self._config.clip_value:
+            self.gradient.clamp_(-self._config.clip_value, self._config.clip_value)
+        if self._config.clip_norm:
+            self.gradient.mul_(min(1.0, self._config.clip_norm / (self.gradient_norm() + 1e-6)))
+
+    @property
+    def finite(self) -> bool:
+        """True while every master weight is a number and none is infinite."""
+        return all(bool(weight.isfinite().all()) for weight in self.master.values())
 
     @torch.no_grad()
     def publish(self) -> None:
@@ -155,3 +135,28 @@ class MasterOptimizer:
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.publish()
+
+
+def _optimizer(config: OptimizerConfig, weights: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """Return torch's optimizer of a kind; AdamW is also Muon's for what is no matrix.
+
+    Adam: Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; AdamW: Loshchilov and Hutter 2019,
+    https://arxiv.org/abs/1711.05101; Adafactor: Shazeer and Stern 2018,
+    https://arxiv.org/abs/1804.04235, whose step also grows with the size of the weights.
+    """
+    rate, decay = config.learning_rate, config.weight_decay
+    match config.kind:
+        case "sgd":
+            return torch.optim.SGD(
+                weights, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True
+            )
+        case "adafactor":
+            return torch.optim.Adafactor(weights, lr=rate, weight_decay=decay)
+        case "adam":
+            return torch.optim.Adam(
+                weights, lr=rate, betas=config.betas, eps=1e-9, weight_decay=decay, fused=True
+            )
+        case "adamw" | "muon":
+            return torch.optim.AdamW(
+                weights, lr=rate, betas=config.betas, eps=1e-9, weight_decay=decay, fused=True
+            )

@@ -14,7 +14,7 @@ from rich.table import Table
 from ferryman_training.config import TrainingConfig
 from ferryman_training.dataset import prepare
 from ferryman_training.display import duration
-from ferryman_training.learner import Learner
+from ferryman_training.learner import Learner, UpdateFigures
 from ferryman_training.replicas import Replicas
 from ferryman_training.reporting import Reporter
 
@@ -92,7 +92,7 @@ def rehearse(
             if planned.step == _WARM_UP + 1:
                 began = time.monotonic()
             figures = learner.update(planned)
-            if planned.step > _WARM_UP:
+            if planned.step > _WARM_UP and isinstance(figures, UpdateFigures):
                 tokens += figures.target_tokens
         seconds = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -96,8 +96,9 @@ class Replicas:
             dist.destroy_process_group()
 
     def threads(self, configured: int) -> int:
-        """Return the threads of one process; 0 shares the usable cores out."""
-        return configured or max(1, usable_cores() // self.world)
+        """Return the threads of one process; 0 shares this machine's usable cores out."""
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", self.world))
+        return configured or max(1, usable_cores() // here)
 
     def device(self, configured: str) -> torch.device:
         """Return the device of this process; several GPUs are shared out."""

@@ -1,8 +1,9 @@
 """What a run tells: figures for a person to watch, and the JSONL log.
 
-One line of ``log.jsonl`` is one event: ``corpus``, ``start``, ``update``, ``validation``,
-``checkpoint``, ``stop``, ``finish``. A run that was killed repeats the updates since its last
-checkpoint, so lines after a ``start`` replace earlier ones of the same or a later step.
+One line of ``log.jsonl`` is one event: ``corpus``, ``links``, ``start``, ``update``, ``skip``,
+``rollback``, ``validation``, ``plateau``, ``checkpoint``, ``stop``, ``finish``. A run that was
+killed repeats the updates since its last checkpoint, so lines after a ``start`` replace earlier
+ones of the same or a later step.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ferryman_training.batching import PlannedUpdate
-from ferryman_training.checkpoint import Progress
 from ferryman_training.config import TrainingConfig
 from ferryman_training.display import Display
 from ferryman_training.errors import CheckpointError
 from ferryman_training.figures import Meter, Reading, perplexity
-from ferryman_training.learner import UpdateFigures
+from ferryman_training.learner import SkippedUpdate, UpdateFigures
+from ferryman_training.lexicon import Pass
+from ferryman_training.progress import Progress
+from ferryman_training.run_directory import BEST
+from ferryman_training.scalars import Scalars
 from ferryman_training.validation import Scores
 
 _SAMPLES: Final = 3
@@ -36,12 +40,21 @@ class Reporter:
         config: The run.
         display: What a person sees.
         log: The JSONL file, appended to; None for none.
+        scalars: For TensorBoard; None for none.
     """
 
-    def __init__(self, config: TrainingConfig, display: Display, log: Path | None) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        display: Display,
+        log: Path | None,
+        *,
+        scalars: Scalars | None = None,
+    ) -> None:
         self._run = config.run
         self._display = display
         self._log = log
+        self._scalars = scalars
         self.meter = Meter(config.run.log_every)
         self._validation_seconds = 0.0
 
@@ -60,6 +73,14 @@ class Reporter:
             + (f"; {dropped:,} pairs left out, too long" if dropped else "")
         )
         self._write("corpus", kept=kept, dropped=dropped, target_tokens=target_tokens)
+
+    def links_learnt(self, done: Pass) -> None:
+        """Show a pass over the corpus that word links are learnt from."""
+        self._display.line(
+            f"word links, pass {done.number} of {done.passes}: perplexity before it "
+            f"{done.target_perplexity:,.0f} to the target, {done.source_perplexity:,.0f} back"
+        )
+        self._write("links", **asdict(done))
 
     def start(self, progress: Progress, *, parameters: int, processes: int) -> None:
         """Say where the run begins."""
@@ -86,7 +107,32 @@ class Reporter:
                 tokens_per_second=reading.tokens_per_second,
                 learning_rate=reading.learning_rate,
                 gradient_norm=reading.gradient_norm,
+                loss_scale=figures.loss_scale,
             )
+
+    def skipped(self, step: int, update: SkippedUpdate) -> None:
+        """Say that an update came to nothing."""
+        if update.loss_scale is None:
+            self._display.line(f"step {step:,}: skipped, {update.reason}")
+        else:
+            self._display.line(
+                f"step {step:,}: skipped, {update.reason}; "
+                f"the loss scale is now {update.loss_scale:g}"
+            )
+        self._write("skip", step=step, reason=update.reason, loss_scale=update.loss_scale)
+
+    def rolled_back(self, step: int, *, to: int, factor: float) -> None:
+        """Say that the run went back to earlier weights."""
+        self._display.line(
+            f"step {step:,}: went back to the weights of step {to:,}; the learning rate is "
+            f"multiplied by {factor:g}, and the batches since then are passed over"
+        )
+        self._write("rollback", step=step, to=to, factor=factor)
+
+    def rate_lowered(self, step: int, rate: float) -> None:
+        """Say that validations on a plateau have lowered the learning rate."""
+        self._display.line(f"step {step:,}: {self._run.metric} is on a plateau, rate {rate:.2e}")
+        self._write("plateau", step=step, learning_rate=rate)
 
     def _reading(self, planned: PlannedUpdate, figures: UpdateFigures) -> Reading:
         run, step = self._run, planned.step
@@ -117,6 +163,7 @@ class Reporter:
             perplexity=perplexity(scores.loss),
             bleu=scores.bleu,
             chrf=scores.chrf,
+            **_alignment(scores),
             seconds=seconds,
             samples=[asdict(sample) for sample in samples],
         )
@@ -137,19 +184,29 @@ class Reporter:
         )
         self._write("stop", step=step)
 
-    def finished(self, directory: Path) -> None:
-        """Say where the result is."""
-        self._display.line(f"Finished: the model is in {directory}")
-        self._write("finish")
+    def finished(self, progress: Progress, directory: Path) -> None:
+        """Say where the result is, and what ended the run if it was not its last step."""
+        if progress.step < self._run.steps:
+            self._display.line(
+                f"Stopped early at step {progress.step:,}: {self._run.stop_patience} validations "
+                f"brought no better {self._run.metric}."
+            )
+        self._display.line(
+            f"Finished: the model is in {directory}, the best by {self._run.metric} in "
+            f"{directory / BEST}"
+        )
+        self._write("finish", step=progress.step)
 
     def already_finished(self, progress: Progress, directory: Path) -> None:
         """Say that there is nothing to do."""
         self._display.line(
             f"{directory} holds this run, finished at step {progress.step:,}. To go on from "
-            "there, raise run.steps; to begin anew, choose another directory."
+            "there, raise run.steps or run.stop_patience; to begin anew, choose another directory."
         )
 
     def _write(self, event: str, **fields: Any) -> None:
+        if self._scalars is not None:
+            self._scalars.write(event, fields)
         if self._log is None:
             return
         line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
@@ -164,6 +221,12 @@ class Reporter:
                 file.write(line.encode() + b"\n")
         except OSError as error:
             raise CheckpointError(f"{self._log}: could not be written ({error})") from error
+
+
+def _alignment(scores: Scores) -> dict[str, float]:
+    if scores.agreement is None:
+        return {}
+    return {"alignment_error_rate": scores.agreement.error_rate}
 
 
 def _count(number: int, one: str, many: str) -> str:

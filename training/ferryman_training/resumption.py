@@ -1,13 +1,15 @@
 """Going on with a run that was stopped: its state, and who may go on.
 
-``resume.pt`` holds what a checkpoint does not: optimizer moments, the running average, and the
-position in the corpus. It is written last, whole or not at all, so a run that is killed at any
-moment goes on from the state before.
+``resume.pt`` lies in the newest checkpoint and holds what the others do not need: master weights,
+optimizer moments, averages and figures on the way. The two appear together or not at all, so a run
+that is killed at any moment goes on from the checkpoint before.
 """
 
 from __future__ import annotations
 
 import fcntl
+import pickle
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,11 +18,14 @@ from typing import Any
 
 import torch
 
-from ferryman_training.checkpoint import CONFIG, WEIGHTS, Progress, write_atomically
+from ferryman_training.checkpoint import CONFIG
 from ferryman_training.config import TrainingConfig, load_config
 from ferryman_training.errors import CheckpointError
+from ferryman_training.patience import Patience
+from ferryman_training.progress import Progress
+from ferryman_training.run_config import RunConfig
+from ferryman_training.run_directory import STATE, RunDirectory
 
-_STATE = "resume.pt"
 _LOCK = ".lock"
 
 _FIXED = (
@@ -30,6 +35,9 @@ _FIXED = (
     "corpus.placeholder_share",
     "vocabulary",
     "model",
+    "alignment.pairs",
+    "alignment.passes",
+    "alignment.tension",
     "batch",
     "optimizer.kind",
     "run.seed",
@@ -40,12 +48,16 @@ All the rest, how long and how fast to learn, and what to write when, may change
 """
 
 
+_LEARNER = ("optimizer", "schedule", "loss_scale")
+"""The parts of `Learner.state_dict`, which lie in ``resume.pt`` beside the rest."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeState:
     """What only going on with a run needs."""
 
-    optimizer: dict[str, Any]
-    """Of `MasterOptimizer`; the master weights are in it."""
+    learner: dict[str, Any]
+    """Of `Learner`; the master weights are in it."""
     average: dict[str, Any]
     """Of `WeightAverage`."""
     progress: Progress
@@ -53,22 +65,26 @@ class ResumeState:
     """SHA-256 of the training corpus; the first runs did not keep it."""
     recent: list[tuple[int, float]]
     """Target tokens and loss of the updates that the next line of the log is the mean of."""
+    patience: dict[str, Any] | None = None
+    """Of `Patience`, for early stopping; the first runs did not keep it."""
 
-    def save(self, directory: Path, config: TrainingConfig) -> None:
-        """Write the state.
+    def fill(self, directory: Path) -> None:
+        """Write the state into the directory of a checkpoint that is not in use yet.
 
         Raises:
-            CheckpointError: It could not be written; the one before it stands.
+            OSError, RuntimeError: It could not be written.
         """
         document = {
-            "model": config.model.model_dump(mode="json"),
-            "optimizer": self.optimizer,
+            **self.learner,
             "average": self.average,
             "progress": asdict(self.progress),
             "corpus_digest": self.corpus_digest,
             "recent": [list(entry) for entry in self.recent],
+            "patience": self.patience,
         }
-        write_atomically(directory / _STATE, lambda p: torch.save(document, p))
+        # Through a file of ours, since torch's own does not say why a write fails.
+        with (directory / STATE).open("wb") as file:
+            torch.save(document, file)
 
     @classmethod
     def load(cls, directory: Path, config: TrainingConfig) -> ResumeState | None:
@@ -83,29 +99,42 @@ class ResumeState:
                 that cannot go on; or the state is damaged.
         """
         _refuse_another_run(directory, config)
-        path = directory / _STATE
-        if not path.exists():
-            if (directory / WEIGHTS).exists():
-                raise CheckpointError(
-                    f"{directory}: holds a model, but no {_STATE} to go on from; "
-                    "choose another directory"
-                )
+        newest = RunDirectory(directory).newest
+        if newest is None:
             return None
+        path = newest / STATE
+        if not path.exists():
+            raise CheckpointError(
+                f"{newest}: holds a model, but no {STATE} to go on from; choose another directory"
+            )
         try:
-            document = torch.load(path, weights_only=True, map_location="cpu")
+            document = _read(path)
             return cls(
-                optimizer=document["optimizer"],
+                learner={name: document[name] for name in _LEARNER if name in document},
                 average=document["average"],
-                progress=Progress(**document["progress"]),
+                progress=Progress.parse(document["progress"]),
                 corpus_digest=document.get("corpus_digest"),
                 recent=[(int(tokens), loss) for tokens, loss in document.get("recent", [])],
+                patience=document.get("patience"),
             )
         # A damaged file makes torch raise nearly anything.
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            if isinstance(error, pickle.UnpicklingError):
+                reason = "what it holds is not only tensors and plain values"
             raise CheckpointError(
-                f"{path}: is damaged ({reason}); remove the directory to start from the beginning"
+                f"{path}: is damaged ({reason}); train into another directory, "
+                "or remove this one to start from the beginning"
             ) from error
+
+    def over(self, config: RunConfig) -> bool:
+        """Return whether a run has nothing left to do, by its config as it is now."""
+        if self.progress.step >= config.steps:
+            return True
+        patience = Patience(config.stop_patience)
+        if self.patience is not None:
+            patience.load_state_dict(self.patience)
+        return self.progress.finished and patience.exhausted
 
     def refuse_another_corpus(self, digest: str, path: Path) -> None:
         """Raise CheckpointError if the training corpus is not the one that the run began with.
@@ -141,13 +170,21 @@ def exclusive(directory: Path) -> Iterator[None]:
         yield
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a state file holds; no code in it is run, whatever it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of pickles that it is about to refuse
+        document: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    return document
+
+
 def _refuse_another_run(directory: Path, config: TrainingConfig) -> None:
     if not (directory / CONFIG).exists():
         return
     there, here = _settings(load_config(directory / CONFIG)), _settings(config)
     differences = [
         f"  {path}: {there.get(path)!r} there, {here.get(path)!r} here"
-        for path in sorted(there | here)
+        for path in sorted(there.keys() | here.keys())
         if there.get(path) != here.get(path)
     ]
     if differences:

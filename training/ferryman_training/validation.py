@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import sacrebleu
 import torch
 from torch import Tensor
 
 from ferryman_bundle.tokenizer import PAD, Tokenizer
+from ferryman_quality import Metric, score
 from ferryman_training.batching import TokenPair, collate
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
+from ferryman_training.guided_alignment import Agreement, measure_agreement
+from ferryman_training.links import WordLinker
 from ferryman_training.loss import smoothed_cross_entropy
 from ferryman_training.model_config import ModelConfig
 from ferryman_training.replicas import Replicas
@@ -39,6 +41,8 @@ class Scores:
     chrf: float
     """chrF2; 0 to 100."""
     samples: tuple[Sample, ...]
+    agreement: Agreement | None = None
+    """Of the aligned head with word links; None for a model that has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ class HeldOut:
         *,
         device: torch.device,
         replicas: Replicas,
+        linker: WordLinker | None = None,
     ) -> Scores:
         """Score weights in float32; the processes share the work and all get the result.
 
@@ -67,6 +72,7 @@ class HeldOut:
             config: Of the model.
             device: Where to compute.
             replicas: The processes, all of which call this.
+            linker: Links words, for a model that has an aligned head.
         """
         with torch.random.fork_rng(devices=[]):
             model = build_model(config, self.tokenizer.vocabulary_size)
@@ -81,12 +87,13 @@ class HeldOut:
         references = [pair.target for pair in chosen]
         return Scores(
             loss=loss / count,
-            bleu=sacrebleu.corpus_bleu(translations, [references]).score,
-            chrf=sacrebleu.corpus_chrf(translations, [references]).score,
+            bleu=score(Metric.BLEU, translations, references).value,
+            chrf=score(Metric.CHRF, translations, references).value,
             samples=tuple(
                 Sample(pair.source, translation, pair.target)
                 for pair, translation in zip(chosen, translations, strict=True)
             ),
+            agreement=None if linker is None else _agreement(model, mine, linker, replicas),
         )
 
     def _translate(self, model: Seq2Seq, replicas: Replicas) -> list[str]:
@@ -101,6 +108,14 @@ class HeldOut:
             for i, text in part.items()
         }
         return [found[i] for i in range(len(sources))]
+
+
+def _agreement(
+    model: Seq2Seq, tokens: Sequence[TokenPair], linker: WordLinker, replicas: Replicas
+) -> Agreement:
+    """Return the agreement over the tokens of all processes."""
+    mine = measure_agreement(model, tokens, linker)
+    return sum(replicas.gather(mine), start=Agreement())
 
 
 @torch.no_grad()

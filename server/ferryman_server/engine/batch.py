@@ -1,4 +1,4 @@
-"""All that one worker decodes at a time: a lane for every beam width in use."""
+"""All that one worker decodes at a time: a lane for every beam width and tail in use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ferryman_server.engine.lane import Finished, Lane
 from ferryman_server.engine.runtime import Runtime
-from ferryman_server.engine.ticket import Ticket
+from ferryman_server.engine.ticket import LaneKey, Ticket
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Batch:
     def __init__(self, runtime: Runtime, *, max_rows: int) -> None:
         self._runtime = runtime
         self._max_rows = max_rows
-        self._lanes: dict[int, Lane] = {}
+        self._lanes: dict[LaneKey, Lane] = {}
         self._next_deadline = math.inf
         self._cancellations = 0
 
@@ -65,9 +65,9 @@ class Batch:
     def round(self, boarders: Sequence[Ticket]) -> tuple[list[Finished], Work]:
         """Let tickets join, and advance every lane by one step."""
         work = Work()
-        for width in sorted({ticket.rows for ticket in boarders}):
-            joining = [ticket for ticket in boarders if ticket.rows == width]
-            work.ragged_admissions += self._lane(width).admit(joining)
+        for key in sorted({ticket.lane for ticket in boarders}):
+            joining = [ticket for ticket in boarders if ticket.lane == key]
+            work.ragged_admissions += self._lane(key).admit(joining)
         for ticket in boarders:
             if ticket.job.deadline is not None:
                 self._next_deadline = min(self._next_deadline, ticket.job.deadline)
@@ -80,10 +80,10 @@ class Batch:
             work.bytes_copied += lane.take_bytes_copied()
         return finished, work
 
-    def _lane(self, width: int) -> Lane:
-        if width not in self._lanes:
+    def _lane(self, key: LaneKey) -> Lane:
+        if key not in self._lanes:
             # An empty lane is kept, with its buffers, only until another is needed.
-            self._lanes = {w: lane for w, lane in self._lanes.items() if lane.tickets}
-            most = max(1, self._max_rows // width)
-            self._lanes[width] = Lane(self._runtime, width=width, max_sources=most)
-        return self._lanes[width]
+            self._lanes = {other: lane for other, lane in self._lanes.items() if lane.tickets}
+            most = max(1, self._max_rows // key.width)
+            self._lanes[key] = Lane(self._runtime, width=key.width, max_sources=most, tail=key.tail)
+        return self._lanes[key]

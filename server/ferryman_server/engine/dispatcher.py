@@ -5,9 +5,10 @@ No future is ever resolved under that lock, since what a caller attached to it r
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,8 @@ from ferryman_server.engine.errors import (
 from ferryman_server.engine.scheduler import Scheduler
 from ferryman_server.engine.statistics import Statistics
 from ferryman_server.engine.ticket import Ticket
+
+_LOG = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
@@ -56,6 +59,7 @@ class Dispatcher:
         """How many jobs were cancelled when they were not in the queue any more."""
         self.error: BaseException | None = None
         """What the engine died of."""
+        self._on_failure: list[Callable[[BaseException], None]] = []
         self._scheduler = scheduler
         self._changed = threading.Condition()
         self._is_open = False
@@ -162,16 +166,33 @@ class Dispatcher:
 
     def close(self, error: BaseException | None = None) -> list[Ticket]:
         """Stop the workers, for an error or not; return the tickets that still waited."""
+        callbacks: list[Callable[[BaseException], None]] = []
         with self._changed:
             self._is_open = False
             if error is None:
                 self._is_closed = True
             elif self.error is None:
                 self.error = error
+                callbacks, self._on_failure = self._on_failure, callbacks
             tickets = self._scheduler.clear()
             self._running.update(dict.fromkeys(tickets))
             self._changed.notify_all()
-            return tickets
+        for callback in callbacks:
+            assert error is not None
+            try:
+                callback(error)
+            except Exception:  # those who wait for tickets must hear of it all the same
+                _LOG.exception("whoever was to be told that the engine died could not be")
+        return tickets
+
+    def on_failure(self, callback: Callable[[BaseException], None]) -> None:
+        """Call back when the engine dies, at once if it has."""
+        with self._changed:
+            error = self.error
+            if error is None:
+                self._on_failure.append(callback)
+        if error is not None:
+            callback(error)
 
     def reason(self) -> EngineError:
         """Return what to tell the caller of a job that cannot be decoded any more."""

@@ -36,6 +36,7 @@ class Pool:
         self._index = {tensor.name: index for index, tensor in enumerate(tensors)}
         self._rows_per_slot = rows_per_slot
         self._padding = first.padding
+        self._dtype = np.dtype(first.dtype)
         # The buffer has one axis more than the tensors; it tells them apart.
         self._axis = None if first.length_axis is None else first.length_axis + 1
         sizes = [size if isinstance(size, int) else 0 for size in first.shape[1:]]
@@ -47,7 +48,7 @@ class Pool:
         if self._axis is not None:
             shape[self._axis] = self.extent
         # Memory takes up no room before it is written, so all slots can have theirs at once.
-        return np.empty(shape, np.float32)
+        return np.empty(shape, self._dtype)
 
     def view(self, name: str, slots: int) -> Floats:
         """Return the rows of the first slots of one tensor, without a copy."""

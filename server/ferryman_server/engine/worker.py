@@ -11,7 +11,7 @@ from typing import Final
 from ferryman_server.engine.batch import Batch
 from ferryman_server.engine.delivery import abandon, deliver
 from ferryman_server.engine.dispatcher import Dispatcher, Orders
-from ferryman_server.engine.errors import DeadlineError, EngineFailedError
+from ferryman_server.engine.errors import DeadlineError, EngineFailedError, Phase
 from ferryman_server.engine.job import Result
 from ferryman_server.engine.lane import Finished
 from ferryman_server.engine.runtime import Runtime
@@ -59,8 +59,13 @@ class Worker:
     def _follow(self, orders: Orders) -> None:
         """Do one round: who leaves, who boards, one step, what is delivered."""
         leaving = self._batch.leave(orders.now, self._dispatcher.cancellations)
-        expired = DeadlineError("the deadline passed before the answer was complete")
-        deliver(self._dispatcher, [(ticket, expired) for ticket in [*orders.expired, *leaving]])
+        deliver(
+            self._dispatcher,
+            [
+                *((ticket, DeadlineError(Phase.QUEUED)) for ticket in orders.expired),
+                *((ticket, DeadlineError(Phase.DECODING)) for ticket in leaving),
+            ],
+        )
         for ticket in orders.boarders:
             ticket.boarded = orders.now
         try:

@@ -1,7 +1,16 @@
 """Runs a bundle's graphs for the engine, on ONNX Runtime."""
 
-from ferryman_server.runtime.errors import DeviceError, VerificationError
+from ferryman_server.runtime.errors import DeviceError, NoScorerError, VerificationError
 from ferryman_server.runtime.onnx import OnnxRuntime
+from ferryman_server.runtime.scorer import Scored, Scorer
 from ferryman_server.runtime.session import Device
 
-__all__ = ["Device", "DeviceError", "OnnxRuntime", "VerificationError"]
+__all__ = [
+    "Device",
+    "DeviceError",
+    "NoScorerError",
+    "OnnxRuntime",
+    "Scored",
+    "Scorer",
+    "VerificationError",
+]

@@ -6,12 +6,13 @@ Dimension key:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnxruntime
 
-from ferryman_bundle import Bundle, StateKind
+from ferryman_bundle import Bundle
 from ferryman_server.engine.search import Floats
 from ferryman_server.engine.state import SOURCE_STEP
 from ferryman_server.runtime.decoder import OnnxDecoder
@@ -47,21 +48,20 @@ class OnnxRuntime:
         self.max_source_tokens = manifest.limits.max_source_tokens
         self.max_target_tokens = manifest.limits.max_target_tokens
         self._pad = manifest.tokens.pad
+        self._bundle = bundle
         self._variant = variant
+        self._threads = threads
         self._tensors = manifest.variants[variant].state
-        self._memory = [t.name for t in self._tensors if t.kind is StateKind.MEMORY]
+        self.has_full_tail = "step_full" in manifest.variants[variant].graphs
+        self.has_attention = False
         # Sessions read these without owning them.
-        self._weights = {
-            name: {
-                initializer: onnxruntime.OrtValue.ortvalue_from_numpy(values)
-                for initializer, values in bundle.initializer_values(name, variant).items()
-            }
-            for name in ("encoder", "step")
-        }
-        self._encoder, self._step = (
-            make_session(bundle.graph(name, variant), weights, list(weights), threads=threads)
-            for name, weights in self._weights.items()
-        )
+        self._weights: dict[str, dict[str, onnxruntime.OrtValue]] = {}
+        self._encoder, self._step = (self._session(name) for name in ("encoder", "step"))
+        self._full_step: onnxruntime.InferenceSession | None = None
+        self._lock = threading.Lock()
+        # The memory, and where a model starts from something, its first recurrent state.
+        returned = {output.name for output in self._encoder.get_outputs()}
+        self._encoded = [tensor.name for tensor in self._tensors if tensor.name in returned]
 
     def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
         """Return what the encoder makes of sources; see `Runtime.encode`."""
@@ -73,7 +73,7 @@ class OnnxRuntime:
             input_ids[row, : len(source) + 1] = *source, self.eos
             attention_mask[row, : len(source) + 1] = 1
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        return dict(zip(self._memory, self._encoder.run(self._memory, inputs), strict=True))
+        return dict(zip(self._encoded, self._encoder.run(self._encoded, inputs), strict=True))
 
     def decoder(self, *, width: int, max_sources: int) -> OnnxDecoder:
         """Return a decoder over an empty state; see `Runtime.decoder`."""
@@ -83,7 +83,30 @@ class OnnxRuntime:
             width=width,
             max_sources=max_sources,
             vocabulary_size=self.vocabulary_size,
+            full_session=self._session_with_full_tail if self.has_full_tail else None,
         )
+
+    def attention(
+        self, source: Sequence[int], targets: Sequence[Sequence[int]]
+    ) -> Sequence[Floats]:
+        """Return how much targets attend to their source; see `Runtime.attention`."""
+        raise NotImplementedError("no bundle has the graph scorer yet, and none is asked for it")
+
+    def _session(self, name: str) -> onnxruntime.InferenceSession:
+        bundle, variant = self._bundle, self._variant
+        weights = self._weights[name] = {
+            initializer: onnxruntime.OrtValue.ortvalue_from_numpy(values)
+            for initializer, values in bundle.initializer_values(name, variant).items()
+        }
+        graph = bundle.graph(name, variant)
+        return make_session(graph, weights, list(weights), threads=self._threads)
+
+    def _session_with_full_tail(self) -> onnxruntime.InferenceSession:
+        """Return the step graph with the full tail, made when it is first needed."""
+        with self._lock:
+            if self._full_step is None:
+                self._full_step = self._session("step_full")
+            return self._full_step
 
     def verify(self, bundle: Bundle) -> None:
         """Decode the golden sentences of the bundle that this was made from.

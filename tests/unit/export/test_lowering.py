@@ -168,6 +168,13 @@ def test_bytes_and_scales_are_found_in_the_matrix_they_come_from():
         store.place("other", quantized.values)
 
 
+def test_a_name_that_a_node_of_another_graph_has_is_changed_there():
+    # In the second graph `sum1` is what the first node computes.
+    lowered = Separated(one=model(sum1=A), two=model(b=B, again=A))
+    assert list(lowered.graphs["two"].initializers) == ["b", "sum1:weight"]
+    check(lowered, "two", B, A)
+
+
 def test_a_tensor_gets_the_name_that_the_store_knows_it_by():
     store = WeightStore({"layer.weight": A})
     graph = separate_weights(model(w=A, layer=B), store)

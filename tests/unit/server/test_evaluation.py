@@ -1,22 +1,20 @@
-"""Scores of a bundle on a test set, with an engine that writes in upper case."""
+"""A test set through the engine, with an engine that writes in upper case."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-import sacrebleu
 
+from ferryman_quality.errors import NoAttentionError, SettingError
+from ferryman_quality.settings import Device, Settings
+from ferryman_server import evaluation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import Statistics
-from ferryman_server.evaluation import (
-    CorpusError,
-    Pair,
-    measure,
-    read_pairs,
-    score,
-    translate_lines,
-)
+from ferryman_server.evaluation import BundleSystem, translate_lines
+from ferryman_server.runtime import Scored
 
 OPTIONS = AppliedOptions(
     beam_size=1,
@@ -84,51 +82,110 @@ def test_an_error_cancels_what_is_under_way(engine, bundle, monkeypatch):
     assert [future.cancelled() for future in engine.futures] == [True, True]
 
 
-def test_a_run_tells_what_the_engine_did(engine, bundle, monkeypatch):
-    counters = dict.fromkeys(Statistics.__slots__, 0) | {"steps": 4, "bytes_copied": 100}
-    monkeypatch.setattr(engine, "statistics", lambda: Statistics(**counters), raising=False)
-    translations, run = measure(engine, bundle, [Pair("a", "A"), Pair("b", "x")], OPTIONS)
-    assert translations == ["A", "B"]
-    assert run.sentences == 2
-    assert run.sentences_per_second == pytest.approx(2 / run.seconds)
-    assert run.bytes_copied_per_step == 25
+class CountingEngine:
+    """An engine that has counted something."""
+
+    def __init__(self, engine, counters):
+        self._counters = counters
+        self.submit = engine.submit
+
+    def statistics(self):
+        return Statistics(**self._counters)
 
 
-def test_scores_are_those_of_sacrebleu_and_carry_its_signatures():
-    translations = ["the cat sat on a mat", "no"]
-    references = ["the cat sat on the mat", "yes it is"]
-    scores = score(translations, references)
-    assert scores.bleu == sacrebleu.corpus_bleu(translations, [references]).score
-    assert scores.chrf == sacrebleu.corpus_chrf(translations, [references]).score
-    assert 0 < scores.bleu < 100
-    assert f"version:{sacrebleu.__version__}" in scores.bleu_signature
-    assert "nc:6" in scores.chrf_signature
+@pytest.fixture
+def system(engine, bundle, monkeypatch):
+    """The bundle as a system; what configurations it ran with is in `system.configs`."""
+    counters = dict.fromkeys(Statistics.__slots__, 0) | {
+        "steps": 4,
+        "bytes_copied": 100_000,
+        "tokens": 30,
+        "occupancy": 0.5,
+        "occupancy_waiting": 0.75,
+    }
+    configs = []
+
+    @contextmanager
+    def running_engine(given, config):
+        assert given is bundle
+        configs.append(config)
+        yield CountingEngine(engine, counters)
+
+    monkeypatch.setattr(evaluation, "find_bundle", lambda name: f"folder of {name}")
+    monkeypatch.setattr(evaluation, "load_bundle", {"folder of letters": bundle}.get)
+    monkeypatch.setattr(evaluation, "running_engine", running_engine)
+    made = BundleSystem("letters")
+    made.configs = configs
+    return made
 
 
-def test_pairs_are_read_with_their_unusual_characters(tmp_path):
-    file = tmp_path / "test.tsv"
-    file.write_bytes("a\u2028b\tc\r\n\nd e\tf\n".encode())
-    assert read_pairs(file) == [Pair("a\u2028b", "c"), Pair("d e", "f")]
+def test_a_bundle_tells_what_its_engine_did(system):
+    seen = []
+    output = system.translate(["a", "b c"], Settings(), lambda: seen.append(1))
+    assert output.translations == ["A", "B C"]
+    assert len(seen) == 2
+    assert output.seconds > 0
+    assert output.figures["steps"] == 4
+    assert output.figures["state_bytes_copied_per_step"] == 25_000
+    assert output.figures["mean_occupancy"] == 0.5
+    assert output.figures["mean_occupancy_while_sentences_wait"] == 0.75
+    assert output.figures["tokens_per_second"] == pytest.approx(30 / output.seconds, rel=0.01)
+    assert output.remarks["batch occupancy"].startswith("50.0% on average, 75.0%")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"one field\n", r"test\.tsv:1: must be source TAB target"),
-        (b"a\tb\nc\td\te\n", r"test\.tsv:2: "),
-        (b"a\t \n", r"test\.tsv:1: "),
-        (b"", "has no sentence pairs"),
-        (b"a\t\xff\n", "is not UTF-8 at byte 2"),
-    ],
-)
-def test_what_is_no_pair_is_told_with_its_line(tmp_path, content, message):
-    file = tmp_path / "test.tsv"
-    file.write_bytes(content)
-    with pytest.raises(CorpusError, match=message):
-        read_pairs(file)
+def test_settings_decide_search_and_engine_and_the_model_the_rest(system, engine, bundle):
+    generation = bundle.manifest.generation
+    system.translate(["a"], Settings(), lambda: None)
+    system.translate(
+        ["a"],
+        Settings(beam_size=9, length_penalty=0.25, workers=3, max_rows=8, device=Device.CPU),
+        lambda: None,
+    )
+    default, asked = (job.search for job in engine.jobs)
+    assert default.beam_size == generation.beam_size
+    assert default.length_penalty == generation.length_penalty
+    assert (asked.beam_size, asked.length_penalty) == (9, 0.25)
+    first, second = system.configs
+    assert first.max_rows == 64
+    assert (second.workers, second.max_rows, second.device) == (3, 9, "cpu")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(CorpusError, match="No such file") as caught:
-        read_pairs(tmp_path / "none.tsv")
-    assert caught.value.exit_code == 4
+def test_attention_of_a_bundle_is_the_scorers(system, engine, bundle, monkeypatch):
+    asked = []
+
+    class MadeUpScorer:
+        def __init__(self, given):
+            assert given is bundle
+
+        def score(self, sources, targets):
+            asked.append((sources, targets))
+            shape = (len(targets[0]) + 1, len(sources[0]) + 1)
+            return [Scored(np.zeros(shape[0]), np.full(shape, 0.5, np.float32))]
+
+    monkeypatch.setattr(evaluation, "Scorer", MadeUpScorer)
+    monkeypatch.setattr(type(bundle.tokenizer), "piece", lambda self, i: chr(i), raising=False)
+    own = system.attend("ab", None, Settings(beam_size=1))
+    given = system.attend("ab", "xyz", Settings())
+    assert asked == [([[97, 98]], [(65, 66)]), ([[97, 98]], [(120, 121, 122)])]
+    assert (own.source, own.target) == (("a", "b", "\x03"), ("A", "B", "\x03"))
+    assert given.target == ("x", "y", "z", "\x03")
+    assert given.weights.shape == (4, 3)
+    assert len(engine.jobs) == 1
+
+
+def test_texts_that_are_too_long_to_show_are_refused_not_cut(system, bundle, monkeypatch):
+    monkeypatch.setattr(evaluation, "Scorer", lambda bundle: None)
+    limits = bundle.manifest.limits
+    with pytest.raises(SettingError, match="TEXT: has"):
+        system.attend("a" * (limits.max_source_tokens + 1), "x", Settings())
+    with pytest.raises(SettingError, match="--target: has"):
+        system.attend("a", "x" * (limits.max_target_tokens + 1), Settings())
+
+
+def test_a_bundle_that_has_no_attention_to_show_says_so(system, monkeypatch):
+    with pytest.raises(NoAttentionError, match="has no scorer graph"):
+        system.attend("ab", "x", Settings())
+    without = SimpleNamespace(score=lambda *_: [Scored(np.zeros(2), None)])
+    monkeypatch.setattr(evaluation, "Scorer", lambda bundle: without)
+    with pytest.raises(NoAttentionError, match="letters has no attention"):
+        system.attend("ab", "x", Settings())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from ferryman_bundle.tokenizer import Tokenizer
 from ferryman_training.config import TrainingConfig, parse_config
 from ferryman_training.corpus_config import VocabularyConfig
 from ferryman_training.vocabulary import train_tokenizer
+
+# `whole_runs` is a module of its own, which --import-mode=importlib does not look for.
+sys.path.insert(0, str(Path(__file__).parent))
 
 ROOT = Path(__file__).parents[3]
 REVERSAL = runpy.run_path(str(ROOT / "training" / "tasks" / "reversal.py"))

@@ -7,16 +7,10 @@ import pickle
 import pytest
 import torch
 
-from ferryman_training.checkpoint import (
-    CONFIG,
-    PROGRESS,
-    TOKENIZER,
-    WEIGHTS,
-    Checkpoint,
-    Progress,
-    write_atomically,
-)
+from ferryman_training.checkpoint import CONFIG, TOKENIZER, Checkpoint
 from ferryman_training.errors import CheckpointError, ConfigError
+from ferryman_training.progress import PROGRESS, Progress
+from ferryman_training.run_directory import WEIGHTS
 from ferryman_training.transformer import Transformer
 
 
@@ -89,35 +83,3 @@ def test_weights_of_another_model_are_refused(checkpoint, tmp_path):
     path.write_text(path.read_text("utf-8").replace("width = 16", "width = 32"), "utf-8")
     with pytest.raises(CheckpointError, match="do not fit the config"):
         Checkpoint.load(tmp_path).model()
-
-
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("torch")])
-def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, failure):
-    path = tmp_path / "file"
-    path.write_text("before", "utf-8")
-
-    def write_half(temporary):
-        temporary.write_text("aft", "utf-8")
-        raise failure
-
-    with pytest.raises(CheckpointError, match="could not be written"):
-        write_atomically(path, write_half)
-    assert path.read_text("utf-8") == "before"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_is_never_seen_half_written(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("before", "utf-8")
-    seen = []
-
-    def write(temporary):
-        with temporary.open("w", encoding="utf-8") as file:
-            for part in ("af", "ter"):
-                file.write(part)
-                file.flush()
-                seen.append(path.read_text("utf-8"))
-
-    write_atomically(path, write)
-    assert seen == ["before", "before"]
-    assert path.read_text("utf-8") == "after"

@@ -30,7 +30,7 @@ def test_every_fault_is_named_at_once_with_its_path():
     document = {
         "corpus": {"train": "a.tsv"},
         "model": {"width": 512, "heads": 7, "depth": 3, "dropout": 1.0},
-        "optimizer": {"kind": "sgd", "learning_rate": "fast"},
+        "optimizer": {"kind": "newton", "learning_rate": "fast"},
         "run": {"steps": 0},
         "extra": 1,
     }
@@ -80,6 +80,14 @@ def test_every_fault_is_named_at_once_with_its_path():
         ({"optimizer": {"learning_rate": float("inf")}}, "optimizer.learning_rate: "),
         ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate: "),
         ({"run": {"device": "tpu"}}, "run.device: "),
+        (
+            {"optimizer": {"truncate_targets": 20}},
+            'optimizer.truncate_targets: needs model.family "recurrent"',
+        ),
+        (
+            {"optimizer": {"truncate_targets": 20, "sampling": "linear"}},
+            "optimizer.truncate_targets and optimizer.sampling: needs ",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_each_other_or_their_range_are_faults(changes, fault):

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from ferryman_training.checkpoint import Progress, save_config
+from ferryman_training.checkpoint import save_config
 from ferryman_training.config import parse_config
 from ferryman_training.errors import CheckpointError
+from ferryman_training.progress import Progress
 from ferryman_training.resumption import ResumeState, exclusive
+from ferryman_training.run_config import RunConfig
 
 STATE = ResumeState(
-    optimizer={"master": {"w": torch.ones(2)}},
+    learner={"optimizer": {"master": {"w": torch.ones(2)}}, "schedule": {}, "loss_scale": {}},
     average={"sum": {}, "count": 0, "steps": []},
     progress=Progress(step=5, scores={"bleu": 1.0}),
     corpus_digest="ab",
     recent=[(10, 2.5), (12, 2.25)],
+    patience={"best": 1.0, "waited": 2},
 )
+NEWEST = Path("checkpoints", "step-00000005")
 
 
 @pytest.fixture
 def begun(config, tmp_path) -> Path:
     save_config(config, tmp_path)
-    STATE.save(tmp_path, config)
+    (tmp_path / NEWEST).mkdir(parents=True)
+    STATE.fill(tmp_path / NEWEST)
     return tmp_path
 
 
@@ -37,9 +44,11 @@ def changed(document: dict, path: str, value: object):
 
 def test_a_state_is_read_back_equal(begun, config):
     found = ResumeState.load(begun, config)
-    assert torch.equal(found.optimizer["master"]["w"], torch.ones(2))
+    assert torch.equal(found.learner["optimizer"]["master"]["w"], torch.ones(2))
+    assert found.learner.keys() == STATE.learner.keys()
     assert (found.progress, found.recent) == (STATE.progress, STATE.recent)
     assert (found.average, found.corpus_digest) == (STATE.average, "ab")
+    assert found.patience == STATE.patience
 
 
 def test_where_no_run_was_begun_there_is_no_state(config, tmp_path):
@@ -47,12 +56,18 @@ def test_where_no_run_was_begun_there_is_no_state(config, tmp_path):
 
 
 def test_the_states_of_the_first_runs_are_still_read(begun, config):
-    path = begun / "resume.pt"
-    document = torch.load(path, weights_only=True)
-    del document["corpus_digest"], document["recent"]
-    torch.save(document, path)
+    document = torch.load(begun / NEWEST / "resume.pt", weights_only=True)
+    shutil.rmtree(begun / "checkpoints")
+    for name in ("corpus_digest", "recent", "schedule", "loss_scale", "patience"):
+        del document[name]
+    for name in ("finished", "validated", "averaged"):
+        del document["progress"][name]
+    torch.save(document, begun / "resume.pt")
+    (begun / "model.safetensors").touch()
     found = ResumeState.load(begun, config)
-    assert (found.corpus_digest, found.recent) == (None, [])
+    assert (found.corpus_digest, found.recent, found.patience) == (None, [], None)
+    assert found.learner.keys() == {"optimizer"}
+    assert found.progress.step == 5
     found.refuse_another_corpus("any", Path("train.tsv"))
 
 
@@ -108,11 +123,20 @@ def test_another_corpus_is_refused():
 
 @pytest.mark.parametrize("damage", [b"", b"no zip", None])
 def test_a_damaged_state_is_refused_by_name(begun, config, damage):
-    path = begun / "resume.pt"
+    path = begun / NEWEST / "resume.pt"
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] if damage is None else damage)
-    with pytest.raises(CheckpointError, match=r"resume.pt: is damaged \(.*remove the directory"):
+    with pytest.raises(CheckpointError, match=r"resume.pt: is damaged \(.*remove this one"):
         ResumeState.load(begun, config)
+
+
+@pytest.mark.parametrize(
+    ("step", "finished", "patience", "over"),
+    [(12, False, 0, True), (11, False, 2, False), (11, True, 2, True), (11, True, 3, False)],
+)
+def test_a_run_is_over_at_its_last_step_or_when_its_patience_is(step, finished, patience, over):
+    state = replace(STATE, progress=Progress(step=step, finished=finished))
+    assert state.over(RunConfig(steps=12, stop_patience=patience)) is over
 
 
 def test_a_model_without_a_state_is_not_overwritten(config, tmp_path):

@@ -2,87 +2,104 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
-from rich.console import Console
+from whole_runs import (
+    At,
+    Crash,
+    changed,
+    contents,
+    course,
+    crash,
+    differences,
+    events,
+    newest,
+    run,
+    same_bits,
+    saved_state,
+)
 
 from ferryman_training.checkpoint import Checkpoint
-from ferryman_training.config import TrainingConfig, parse_config
-from ferryman_training.display import PlainDisplay
-from ferryman_training.errors import CheckpointError, CorpusError, DivergenceError
-from ferryman_training.replicas import Replicas
-from ferryman_training.reporting import Reporter
-from ferryman_training.trainer import train
-
-
-class Crash(BaseException):
-    """The process ends, as far as the trainer can tell."""
-
-
-class At:
-    """A display that does something when a step is done."""
-
-    def __init__(self, step: int, action) -> None:
-        self._step = step
-        self._action = action
-        self._plain = PlainDisplay(Console(file=io.StringIO()))
-
-    def __getattr__(self, name):
-        return getattr(self._plain, name)
-
-    def reading(self, reading, *, logged):
-        if reading.step == self._step:
-            self._action()
-
-
-def crash():
-    raise Crash
+from ferryman_training.config import TrainingConfig
+from ferryman_training.errors import CheckpointError, CorpusError
+from ferryman_training.run_directory import RunDirectory
 
 
 def ask_to_stop():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run(config: TrainingConfig, directory: Path, display=None):
-    display = display or At(0, crash)
-    reporter = Reporter(config, display, log=directory / "log.jsonl")
-    return train(config, directory, reporter=reporter, replicas=Replicas())
+VARIANTS = {
+    "bfloat16-muon": {},
+    "float32-adamw": {
+        "run": {"precision": "float32", "average_decay": 0.9},
+        "optimizer": {"kind": "adamw", "schedule": "cosine"},
+    },
+    "recurrent-bfloat16": {
+        "model": {
+            "family": "recurrent",
+            "cell": "lstm",
+            "width": 16,
+            "attention": "bahdanau",
+            "encoder_layers": 1,
+            "decoder_layers": 2,
+            "tied_embeddings": False,
+        },
+    },
+    "float16-adafactor": {
+        "run": {"precision": "float16", "metric": "loss"},
+        "optimizer": {"kind": "adafactor", "schedule": "plateau", "plateau_patience": 1},
+    },
+    "guided-transformer": {
+        "model": {
+            "encoder_layers": 1,
+            "decoder_layers": 2,
+            "width": 16,
+            "heads": 2,
+            "feed_forward": 16,
+            "norm": "post",
+            "activation": "swiglu",
+            "positions": "rotary",
+            "tied_embeddings": "output",
+            "aligned_head": {"layer": 0, "head": 1},
+        },
+        "alignment": {"passes": 2},
+    },
+    "recurrent-adam": {
+        "model": {
+            "family": "recurrent",
+            "cell": "gru",
+            "width": 16,
+            "attention": "luong",
+            "input_feeding": True,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+        },
+        "run": {"precision": "float32"},
+        "optimizer": {
+            "kind": "adam",
+            "schedule": "inverse-sqrt",
+            "truncate_targets": 3,
+            "sampling": "linear",
+            "sampling_halfway": 10,
+        },
+    },
+    "autocast-sgd": {
+        "run": {"autocast": True},
+        "optimizer": {"kind": "sgd", "schedule": "noam", "clip_value": 0.1},
+    },
+}
 
 
-def changed(document: dict, **sections: dict) -> TrainingConfig:
-    merged = {
-        key: value | sections.get(key, {}) if isinstance(value, dict) else value
-        for key, value in document.items()
-    }
-    return parse_config(merged, folder=Path(), origin="test")
-
-
-def losses(directory: Path) -> dict[int, dict]:
-    """Return what the log says of each step, times left out; later lines replace earlier ones."""
-    events = [json.loads(x) for x in (directory / "log.jsonl").read_text("utf-8").splitlines()]
-    timed = {"time", "tokens_per_second", "seconds"}
-    return {
-        (e["event"], e["step"]): {k: v for k, v in e.items() if k not in timed}
-        for e in events
-        if e["event"] in ("update", "validation")
-    }
-
-
-def same_file(first: Path, second: Path, name: str) -> bool:
-    return (first / name).read_bytes() == (second / name).read_bytes()
-
-
-@pytest.fixture(scope="module", params=["bfloat16-muon", "float32-adamw"])
+@pytest.fixture(scope="module", params=VARIANTS)
 def variant(request, pristine_document) -> TrainingConfig:
-    precision, kind = request.param.split("-")
-    return changed(pristine_document, run={"precision": precision}, optimizer={"kind": kind})
+    return changed(pristine_document, **VARIANTS[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +115,7 @@ def test_a_run_that_is_killed_and_resumed_is_bit_identical(variant, uninterrupte
     with pytest.raises(Crash):
         run(variant, directory, At(step, crash))
     assert run(variant, directory).step == 12
-    for name in ("model.safetensors", "tokenizer.model", "progress.json", "config.toml"):
-        assert same_file(uninterrupted, directory, name), name
-    assert losses(uninterrupted) == losses(directory)
+    assert differences(uninterrupted, directory) == []
 
 
 @pytest.mark.parametrize("step", [6, 12])
@@ -111,27 +126,24 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_bit_identically(
     stopped = run(variant, directory, At(step, ask_to_stop))
     assert stopped.step == Checkpoint.load(directory).progress.step == step
     assert run(variant, directory).step == 12
-    assert same_file(uninterrupted, directory, "model.safetensors")
-    assert same_file(uninterrupted, directory, "progress.json")
-    assert losses(uninterrupted) == losses(directory)
+    assert differences(uninterrupted, directory) == []
 
 
 def test_a_stopped_run_says_how_to_go_on_and_a_second_stop_is_still_possible(config, tmp_path):
-    file = io.StringIO()
     display = At(2, ask_to_stop)
-    display._plain = PlainDisplay(Console(file=file, width=200))
     run(config, tmp_path, display)
-    assert "Stopped after step 2 of 12" in file.getvalue()
-    assert "Run the same command again" in file.getvalue()
+    assert "Stopped after step 2 of 12" in display.text
+    assert "Run the same command again" in display.text
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert run(config, tmp_path, At(4, ask_to_stop)).step == 4
 
 
 def test_a_finished_run_is_left_alone(config, tmp_path):
     run(config, tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert run(config, tmp_path).step == 12
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    before = contents(tmp_path)
+    again = run(config, tmp_path)
+    assert (again.step, again.finished) == (12, True)
+    assert contents(tmp_path) == before
 
 
 def test_a_finished_run_goes_on_when_its_end_is_moved(document, tmp_path):
@@ -140,14 +152,13 @@ def test_a_finished_run_goes_on_when_its_end_is_moved(document, tmp_path):
     assert run(longer, tmp_path).step == 16
     checkpoint = Checkpoint.load(tmp_path)
     assert checkpoint.config.run.steps == checkpoint.progress.step == 16
-    saved = torch.load(tmp_path / "resume.pt", weights_only=True)
-    assert saved["average"]["steps"] == [14, 16]
+    assert saved_state(tmp_path)["average"]["steps"] == [14, 16]
 
 
 def test_the_result_is_the_average_and_the_masters_go_on_unaveraged(config, tmp_path):
     run(config, tmp_path)
-    weights = safetensors.torch.load_file(tmp_path / "model.safetensors")
-    saved = torch.load(tmp_path / "resume.pt", weights_only=True)
+    weights = safetensors.torch.load_file(newest(tmp_path) / "model.safetensors")
+    saved = saved_state(tmp_path)
     assert saved["average"]["steps"] == [8, 10, 12]
     for name, weight in weights.items():
         assert weight.dtype == torch.float32
@@ -160,7 +171,7 @@ def test_epochs_and_tokens_are_counted(document, tmp_path):
     progress = run(config, tmp_path)
     pairs = [line.split("\t") for line in config.corpus.train.read_text("utf-8").splitlines()]
     # A letter with its space is a token or two; an epoch trains on every pair once.
-    logged = [json.loads(x) for x in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
+    logged = events(tmp_path)
     corpus = next(e for e in logged if e["event"] == "corpus")
     assert corpus["kept"] == len(pairs)
     updates = {e["epoch"] for e in logged if e["event"] == "update"}
@@ -172,10 +183,10 @@ def test_epochs_and_tokens_are_counted(document, tmp_path):
 
 def test_another_run_in_the_directory_is_refused_and_nothing_changes(document, tmp_path):
     run(changed(document), tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = contents(tmp_path)
     with pytest.raises(CheckpointError, match=r"model.width: 16 there, 32 here"):
         run(changed(document, model={"width": 32}, run={"steps": 20}), tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert contents(tmp_path) == before
 
 
 def test_a_run_does_not_go_on_with_another_corpus(document, tmp_path, corpus):
@@ -206,20 +217,6 @@ def test_a_run_that_cannot_begin_leaves_no_checkpoint(document, tmp_path, sectio
     run(changed(document), tmp_path)  # the mistake put right, the same directory serves
 
 
-def test_a_run_that_diverges_keeps_its_last_checkpoint(document, tmp_path, monkeypatch):
-    config = changed(document)
-
-    def poison():
-        monkeypatch.setattr("ferryman_training.learner.learning_rate", lambda *_: float("nan"))
-
-    with pytest.raises(DivergenceError):
-        run(config, tmp_path, At(7, poison))
-    weights = Checkpoint.load(tmp_path).weights
-    assert all(bool(weight.isfinite().all()) for weight in weights.values())
-    monkeypatch.undo()
-    assert run(config, tmp_path).step == 12
-
-
 def test_it_learns(document, tmp_path):
     config = changed(
         document,
@@ -227,5 +224,83 @@ def test_it_learns(document, tmp_path):
         run={"steps": 40, "validate_every": 40, "checkpoint_every": 40},
     )
     run(config, tmp_path)
-    updates = [v["loss"] for (event, _), v in sorted(losses(tmp_path).items()) if event == "update"]
+    updates = [v["loss"] for (event, _), v in sorted(course(tmp_path).items()) if event == "update"]
     assert updates[-1] < updates[0] / 2
+
+
+def test_the_best_checkpoint_is_kept_apart_from_the_last(document, tmp_path):
+    run(changed(document, run={"validate_every": 2, "metric": "loss", "keep_last": 2}), tmp_path)
+    validations = [e for e in events(tmp_path) if e["event"] == "validation"]
+    best = min(validations, key=lambda e: e["loss"])["step"]
+    assert best != 12  # at the end the average of three points: it cannot be the best here
+    found = Checkpoint.load(tmp_path / "best")
+    assert found.progress.step == found.progress.validated == best
+    assert {p.name for p in RunDirectory(tmp_path).checkpoints()} == {
+        f"step-{step:08d}" for step in (best, 10, 12)
+    }
+    assert [p.name for p in (tmp_path / "checkpoints").glob("*/resume.pt")] == ["resume.pt"]
+    assert (newest(tmp_path) / "resume.pt").exists()
+    assert Checkpoint.load(tmp_path).progress.step == 12
+
+
+def test_a_run_stops_early_when_validations_bring_nothing_and_goes_on_with_more_patience(
+    document, tmp_path
+):
+    # With nothing learnt, no validation is better than the first.
+    options = {"validate_every": 2, "stop_patience": 2, "average_decay": 0.5}
+    still = {"learning_rate": 1e-30, "weight_decay": 0.0}
+    config = changed(document, run=options, optimizer=still)
+    display = At()
+    stopped = run(config, tmp_path / "run", display)
+    assert (stopped.step, stopped.finished) == (6, True)
+    assert "Stopped early at step 6: 2 validations brought no better bleu" in display.text
+    before = contents(tmp_path / "run")
+    assert run(config, tmp_path / "run").finished
+    assert contents(tmp_path / "run") == before
+
+    with pytest.raises(Crash):
+        run(config, tmp_path / "killed", At(5, crash))
+    assert run(config, tmp_path / "killed").step == 6
+    assert differences(tmp_path / "run", tmp_path / "killed") == []
+
+    longer = changed(document, run=options | {"stop_patience": 3}, optimizer=still)
+    assert run(longer, tmp_path / "run").step == 8
+
+
+def test_a_moving_average_is_what_is_validated_and_saved(document, tmp_path):
+    run(changed(document, run={"average_decay": 0.5}), tmp_path)
+    weights = safetensors.torch.load_file(newest(tmp_path) / "model.safetensors")
+    saved = saved_state(tmp_path)
+    for name, weight in weights.items():
+        assert torch.equal(weight, saved["average"]["mean"][name])
+    assert saved["average"]["count"] == 12
+    assert any(not torch.equal(weights[n], w) for n, w in saved["optimizer"]["master"].items())
+
+
+def first_layout(directory: Path) -> None:
+    """Rewrite the directory of a run as the first version of ferryman wrote it."""
+    checkpoint = newest(directory)
+    for path in checkpoint.iterdir():
+        path.replace(directory / path.name)
+    shutil.rmtree(checkpoint.parent)
+    (directory / "best").unlink(missing_ok=True)
+    state = torch.load(directory / "resume.pt", weights_only=True)
+    del state["schedule"], state["loss_scale"], state["patience"]
+    for name in ("finished", "validated", "averaged"):
+        del state["progress"][name]
+    torch.save(state, directory / "resume.pt")
+
+
+def test_a_run_in_the_first_layout_is_read_and_goes_on(config, tmp_path):
+    run(config, tmp_path / "whole")
+    run(config, tmp_path / "run", At(7, ask_to_stop))
+    first_layout(tmp_path / "run")
+    assert Checkpoint.load(tmp_path / "run").progress.step == 7
+    assert run(config, tmp_path / "run").step == 12
+    # How long no validation was better was not kept at the time; all else is the same.
+    assert differences(tmp_path / "whole", tmp_path / "run") == ["resume.pt"]
+    ours, theirs = (saved_state(tmp_path / name) for name in ("run", "whole"))
+    assert {key for key in ours if not same_bits(ours[key], theirs[key])} == {"patience"}
+    assert {path.name for path in (tmp_path / "run").iterdir() if path.is_file()} == {
+        ".lock", "config.toml", "tokenizer.model", "log.jsonl",
+    }  # fmt: skip

@@ -10,8 +10,9 @@ from torch.nn import functional
 from ferryman_bundle.tokenizer import BOS, EOS
 from ferryman_training.batching import tokenize
 from ferryman_training.corpus import SentencePair
+from ferryman_training.model_config import RecurrentConfig
 from ferryman_training.replicas import Replicas
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import Seq2Seq, build_model
 from ferryman_training.validation import HeldOut, token_loss
 
 PAIRS = [
@@ -27,15 +28,16 @@ def held_out(tokenizer) -> HeldOut:
     return HeldOut(pairs=PAIRS, tokens=tokens, tokenizer=tokenizer, decoded=2)
 
 
-@pytest.fixture
-def model(config, tokenizer) -> Transformer:
+@pytest.fixture(params=["transformer", "recurrent"])
+def model(request, config, tokenizer) -> Seq2Seq:
     torch.manual_seed(1)
-    return Transformer(config.model, tokenizer.vocabulary_size).eval()
+    kinds = {"transformer": config.model, "recurrent": RecurrentConfig(width=16, dropout=0.3)}
+    return build_model(kinds[request.param], tokenizer.vocabulary_size).eval()
 
 
-def score(held_out, model, config):
+def score(held_out, model):
     return held_out.score(
-        model.state_dict(), config.model, device=torch.device("cpu"), replicas=Replicas()
+        model.state_dict(), model.config, device=torch.device("cpu"), replicas=Replicas()
     )
 
 
@@ -50,8 +52,8 @@ def test_the_loss_is_the_mean_over_all_tokens_of_cross_entropy(held_out, model):
     assert total / count == pytest.approx(torch.cat(losses).mean().item(), rel=1e-5)
 
 
-def test_scores_are_sacrebleus_of_the_translations_shown(held_out, model, config):
-    scores = score(held_out, model, config)
+def test_scores_are_sacrebleus_of_the_translations_shown(held_out, model):
+    scores = score(held_out, model)
     assert [s.source for s in scores.samples] == [p.source for p in PAIRS[:2]]
     translations = [s.translation for s in scores.samples]
     references = [[p.target for p in PAIRS[:2]]]
@@ -59,7 +61,7 @@ def test_scores_are_sacrebleus_of_the_translations_shown(held_out, model, config
     assert scores.chrf == sacrebleu.corpus_chrf(translations, references).score
 
 
-def test_validation_leaves_the_source_of_chance_alone(held_out, model, config):
+def test_validation_leaves_the_source_of_chance_alone(held_out, model):
     before = torch.random.get_rng_state()
-    score(held_out, model, config)
+    score(held_out, model)
     assert torch.equal(before, torch.random.get_rng_state())

@@ -38,13 +38,21 @@ def train(
     """Train a translation model, or go on with one.
 
     The same command goes on where a stopped run was. Ctrl-C stops after the current update and
-    saves; a second one stops at once.
+    saves; a second one stops at once. Under torchrun this is one of the processes that it started.
     """
     from ferryman_training.config import load_config
     from ferryman_training.errors import TrainingError
-    from ferryman_training.launch import choose_processes, launch, require_files
+    from ferryman_training.launch import choose_processes, launch, require_files, started_by_others
 
     changes = overrides or []
+    arguments = ["--dry-run"] if dry_run else []
+    arguments += [str(config), str(out), *changes]
+    if started_by_others():
+        from ferryman_training.worker import run
+
+        if processes is not None:
+            raise typer.BadParameter("--processes: what started this process decides how many")
+        raise typer.Exit(run(arguments))
     try:
         checked = load_config(config, changes)
         require_files(checked, out)
@@ -52,8 +60,6 @@ def train(
     except TrainingError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(error.exit_status) from error
-    arguments = ["--dry-run"] if dry_run else []
-    arguments += [str(config), str(out), *changes]
     raise typer.Exit(launch(arguments, checked, processes=count))
 
 
