@@ -88,7 +88,8 @@ def _take_steps(model: Recurrent, step: DecoderStep, source: Tensor, target: Ten
     parts = [part.unbind(dim=1) for part in (first.hidden, first.cell) if part.shape[1]]
     states = list(zip(*parts, strict=True))
     feed = first.feed if first.feed.shape[1] else None
-    for embedded in model.target_embedding(target).unbind(dim=1):
+    read = model.target_embedding(target) * model.config.width**0.5
+    for embedded in read.unbind(dim=1):
         stepped = step(embedded, states, feed, memory)
         states, feed = stepped.states, stepped.feed
 

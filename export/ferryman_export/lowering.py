@@ -115,8 +115,8 @@ def _merge_equal_parts(model: onnx_ir.Model) -> None:
     """Compute once what is computed twice from the same weights and inputs."""
     for value in model.graph.initializers.values():
         array = cast("onnx_ir.TensorProtocol", value.const_value).numpy()
-        # The pass hashes memory as it lies.
-        value.const_value = onnx_ir.tensor(np.ascontiguousarray(array), name=value.name)
+        if not array.flags.c_contiguous:  # the pass hashes memory as it lies
+            value.const_value = onnx_ir.tensor(array.copy(order="C"), name=value.name)
     common.DeduplicateHashedInitializersPass()(model)
     common.CommonSubexpressionEliminationPass()(model)
     common.RemoveUnusedNodesPass()(model)

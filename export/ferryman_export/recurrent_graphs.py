@@ -144,7 +144,7 @@ class EncoderGraph(nn.Module):
         """
         lengths = attention_mask.sum(dim=1).to(torch.int32)
         mask = (attention_mask.t() != 0)[:, :, None]
-        x = self.embedding(input_ids.t())
+        x = self.embedding(input_ids.t()) * self.config.width**0.5
         last: list[tuple[Tensor, ...]] = []
         for layer in self.layers:
             x, states = layer(x, lengths, mask)
@@ -225,7 +225,8 @@ class StepGraph(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Return the outputs in the order of `outputs`."""
         memory, states, feed = self._parts(state)
-        stepped = self.step(self.embedding(input_ids.reshape(-1)), states, feed, memory)
+        embedded = self.embedding(input_ids.reshape(-1)) * self.config.width**0.5
+        stepped = self.step(embedded, states, feed, memory)
         return (
             *self.tail(self.output(stepped.hidden), asked),
             *(tensor for state in stepped.states for tensor in state),

@@ -125,6 +125,7 @@ class StepByStep(nn.Module):
 
     def __init__(self, model: Recurrent, state: Sequence[StateTensor]) -> None:
         super().__init__()
+        self.config = model.config
         self.embedding = model.target_embedding
         self.encoder = recurrent_graphs.EncoderGraph(model, FloatProjections(), state)
         self.step = decoder_step(model, FloatProjections(), alone=True)
@@ -153,7 +154,8 @@ class StepByStep(nn.Module):
 
         # A loop wants its first state laid out in memory as every later one is.
         first = [tensor.contiguous() for tensor in (*flat, *(() if feed is None else (feed,)))]
-        _, seen = scan(step, first, self.embedding(target_ids.t()))
+        embedded = self.embedding(target_ids.t()) * self.config.width**0.5
+        _, seen = scan(step, first, embedded)
         hidden, *weights = (tensor.transpose(0, 1) for tensor in seen)
         return hidden, weights[0] if weights else None
 

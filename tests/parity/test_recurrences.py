@@ -71,7 +71,7 @@ def stack(request):
 @pytest.fixture(scope="module")
 def lowered(stack):
     store = WeightStore()
-    return lower({"layers": Layers(stack)}, store)["layers"], store
+    return lower({"layers": Layers(stack)}, store, opset=20)["layers"], store
 
 
 @pytest.fixture(scope="module")
