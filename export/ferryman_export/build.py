@@ -25,9 +25,9 @@ from ferryman_export.card import render_card
 from ferryman_export.description import Description, describe
 from ferryman_export.lowered import LoweredVariant
 from ferryman_export.phases import Phases
-from ferryman_export.precision import Precision
 from ferryman_export.proof import Evidence, Proof, prove
 from ferryman_export.quality import measure_quality
+from ferryman_export.recipe import FP32, PORTABLE, Recipe
 from ferryman_export.rounding import round_weights
 from ferryman_export.variants import lower_variant, make_projections, weight_store
 from ferryman_training.batching import tokenize
@@ -48,7 +48,7 @@ def build_bundle(
     *,
     description: Description,
     storage: Storage,
-    precisions: Sequence[Precision],
+    recipes: Sequence[Recipe],
     search: SearchSettings,
     evidence: Evidence,
     phases: Phases,
@@ -60,7 +60,7 @@ def build_bundle(
         directory: Of the bundle; must not exist.
         description: What the manifest and the card say.
         storage: How matrices are stored.
-        precisions: The variants to make, the most exact first.
+        recipes: Of the variants to make, the most exact first.
         search: Default search of the bundle, with which quality is measured.
         evidence: Sentences to prove it with.
         phases: Shows what is going on.
@@ -77,13 +77,14 @@ def build_bundle(
     calibration = [tokenize(pair, checkpoint.tokenizer) for pair in evidence.calibration]
     store = weight_store(model)
     proved: dict[str, ProvedVariant] = {}
-    for precision in precisions:
-        with phases.phase(f"Tracing {precision.value}") as found:
-            projections = make_projections(precision, model, calibration)
-            lowered = lower_variant(model, projections, store)
-            found += [f"{name} {len(g.file) / 1e3:.0f} kB" for name, g in lowered.graphs.items()]
-        proof = prove(model, checkpoint, lowered, precision, evidence=evidence, phases=phases)
-        proved[precision.value] = ProvedVariant(lowered, proof)
+    for recipe in recipes:
+        with phases.phase(f"Tracing {recipe.name}") as found:
+            projections = make_projections(recipe, model, calibration)
+            lowered = lower_variant(model, recipe, projections, store)
+            size = sum(len(graph.file) for graph in lowered.graphs.values())
+            found.append(f"{len(lowered.graphs)} graphs, {size / 1e3:.0f} kB")
+        proof = prove(model, checkpoint, lowered, recipe, evidence=evidence, phases=phases)
+        proved[recipe.name] = ProvedVariant(lowered, proof)
     weights, entries = pack_weights(store.tensors, storage)
     contents = {
         WEIGHTS: weights,
@@ -119,7 +120,8 @@ def build_bundle(
 
 def graph_file(graph: str, variant: str) -> str:
     """Return the name of the file of a graph."""
-    return f"{graph}.onnx" if variant == Precision.FP32 else f"{graph}.{variant}.onnx"
+    plain = variant in (FP32.name, PORTABLE.name)
+    return f"{graph}.onnx" if plain else f"{graph}.{variant}.onnx"
 
 
 def _variant(name: str, made: ProvedVariant) -> Variant:

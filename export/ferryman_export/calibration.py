@@ -14,15 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ferryman_bundle.tokenizer import BOS, EOS
-from ferryman_export.projection import ActivationRange
+from ferryman_export.correspondence import memory_tensors
+from ferryman_export.projection import ActivationRange, FloatProjection, FloatProjections
+from ferryman_export.recurrent_steps import DecoderStep, SourceMemory, decoder_step
 from ferryman_training.batching import TokenPair
+from ferryman_training.recurrent import Recurrent
 from ferryman_training.seq2seq import Seq2Seq
 
 OUTPUT: Final = "output"
@@ -64,11 +67,44 @@ def calibrate(model: Seq2Seq, pairs: Sequence[TokenPair]) -> dict[str, Activatio
 @torch.no_grad()
 def _observe(model: Seq2Seq, pairs: Sequence[TokenPair], observer: Observer) -> None:
     """Show the observer what comes in at every linear layer; one sentence at a time, no padding."""
+    steps = None
+    if isinstance(model, Recurrent):
+        steps = decoder_step(model, _Observed(observer), alone=True)
     with _hooks(model, observer):
         for pair in pairs:
             source = torch.tensor([[*pair.source, EOS]])
             target = torch.tensor([[BOS, *pair.target]])
             observer(OUTPUT, model(source, target))
+            if steps is not None:
+                _take_steps(cast("Recurrent", model), steps, source, target)
+
+
+def _take_steps(model: Recurrent, step: DecoderStep, source: Tensor, target: Tensor) -> None:
+    """Go through a target step by step, as graphs do; the cells of a model are no modules."""
+    encoded = model.encode(source)
+    tensors = memory_tensors(model, encoded)
+    memory = SourceMemory(*tensors.values()) if tensors else None
+    first = model.initial_state(encoded)
+    parts = [part.unbind(dim=1) for part in (first.hidden, first.cell) if part.shape[1]]
+    states = list(zip(*parts, strict=True))
+    feed = first.feed if first.feed.shape[1] else None
+    read = model.target_embedding(target) * model.config.width**0.5
+    for embedded in read.unbind(dim=1):
+        stepped = step(embedded, states, feed, memory)
+        states, feed = stepped.states, stepped.feed
+
+
+class _Observed(FloatProjections):
+    """Layers that show an observer what comes in."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def linear(self, name: str, weight: Tensor, bias: Tensor | None) -> FloatProjection:
+        """See `Projections.linear`."""
+        layer = super().linear(name, weight, bias)
+        layer.register_forward_pre_hook(lambda _, inputs: self._observer(name, inputs[0]))
+        return layer
 
 
 @contextmanager

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
+
+from torch import nn
 
 from ferryman_bundle import StateTensor
 from ferryman_export import recurrent_graphs, transformer_graphs
+from ferryman_export.cached_attention import cached_attention
+from ferryman_export.interface import StateType
 from ferryman_export.lowering import Graph
-from ferryman_export.projection import Projections
+from ferryman_export.projection import FloatProjections, Projections
+from ferryman_export.recipe import Numbers, Recipe
+from ferryman_export.scorer import ScorerGraph, StepByStep, WholeTargets
 from ferryman_export.tail import CandidateTail, FullTail
 from ferryman_training.recurrent import Recurrent
 from ferryman_training.seq2seq import Seq2Seq
@@ -25,31 +33,64 @@ class ModelGraphs:
     """Every tensor that passes from graph to graph."""
 
 
-def model_graphs(model: Seq2Seq, projections: Projections) -> ModelGraphs:
-    """Return the graphs of a model.
+def model_graphs(model: Seq2Seq, recipe: Recipe, projections: Projections) -> ModelGraphs:
+    """Return the graphs of a variant.
+
+    The scorer computes in floats also where the others compute in bytes: nothing waits for it.
 
     Args:
         model: With the values that the bundle stores.
+        recipe: Of the variant.
         projections: How to compute its linear layers.
     """
-    size = model.output_weight.shape[0]
-    tails = {"step": CandidateTail(size), "step_full": FullTail(size)}
-    graphs: dict[str, Graph]
+    half = recipe.numbers is Numbers.FLOAT16
+    dtype: StateType = "float16" if half else "float32"
     match model:
         case Transformer():
-            graphs = {
-                "encoder": transformer_graphs.EncoderGraph(model, projections),
-                **{
-                    name: transformer_graphs.StepGraph(model, projections, tail)
-                    for name, tail in tails.items()
-                },
-            }
-            return ModelGraphs(graphs, tuple(transformer_graphs.state_tensors(model.config)))
+            state = tuple(transformer_graphs.state_tensors(model.config, dtype))
+            graphs = _transformer_graphs(model, recipe, projections, state)
         case Recurrent():
-            graphs = {
-                "encoder": recurrent_graphs.EncoderGraph(model),
-                **{n: recurrent_graphs.StepGraph(model, tail) for n, tail in tails.items()},
-            }
-            return ModelGraphs(graphs, tuple(recurrent_graphs.state_tensors(model)))
+            state = tuple(recurrent_graphs.state_tensors(model, dtype))
+            graphs = _recurrent_graphs(model, projections, state)
         case _:
             raise AssertionError(f"{model.config.family} has no graphs")
+    return ModelGraphs(_halved(graphs) if half else graphs, state)
+
+
+def _transformer_graphs(
+    model: Transformer, recipe: Recipe, projections: Projections, state: Sequence[StateTensor]
+) -> dict[str, Graph]:
+    size = model.output_weight.shape[0]
+    attention = cached_attention(fused=recipe.fused)
+    encoder = transformer_graphs.EncoderGraph(model, projections, state)
+    steps = {
+        name: transformer_graphs.StepGraph(
+            model, projections, state, tail=tail, attention=attention
+        )
+        for name, tail in (("step", CandidateTail(size)), ("step_full", FullTail(size)))
+    }
+    reader = transformer_graphs.EncoderGraph(model, FloatProjections(), state)
+    scorer = ScorerGraph(model, WholeTargets(model, reader), attends=True)
+    return {"encoder": encoder, **steps, "scorer": scorer}
+
+
+def _recurrent_graphs(
+    model: Recurrent, projections: Projections, state: Sequence[StateTensor]
+) -> dict[str, Graph]:
+    size = model.output_weight.shape[0]
+    encoder = recurrent_graphs.EncoderGraph(model, projections, state)
+    steps = {
+        name: recurrent_graphs.StepGraph(model, projections, state, tail=tail)
+        for name, tail in (("step", CandidateTail(size)), ("step_full", FullTail(size)))
+    }
+    attends = model.decoder.score is not None
+    scorer = ScorerGraph(model, StepByStep(model, state), attends=attends)
+    return {"encoder": encoder, **steps, "scorer": scorer}
+
+
+def _halved(graphs: Mapping[str, Graph]) -> dict[str, Graph]:
+    """Return copies of modules that hold, and compute with, float16."""
+    return {
+        name: cast("Graph", copy.deepcopy(cast("nn.Module", graph)).half())
+        for name, graph in graphs.items()
+    }

@@ -6,15 +6,18 @@ so does what the manifest says about state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import onnx
 import torch
 from torch import Tensor
 
+from ferryman_bundle import StateKind, StateTensor
+
 _ONNX_TYPES: Final = {
+    torch.float16: onnx.TensorProto.FLOAT16,
     torch.float32: onnx.TensorProto.FLOAT,
     torch.int32: onnx.TensorProto.INT32,
     torch.int64: onnx.TensorProto.INT64,
@@ -30,6 +33,14 @@ _EXAMPLE_SIZES: Final[Mapping[str, int]] = {
     "capacity": 5,
     "candidates": 7,
     "target_length": 9,
+}
+
+
+StateType = Literal["float16", "float32"]
+"""Of state tensors, as the manifest names it."""
+_STATE_TYPES: Final[Mapping[StateType, torch.dtype]] = {
+    "float16": torch.float16,
+    "float32": torch.float32,
 }
 
 
@@ -60,3 +71,50 @@ class Port:
         return onnx.helper.make_tensor_value_info(
             self.name, _ONNX_TYPES[self.dtype], list(self.shape)
         )
+
+
+def source_bias(shape: tuple[int | str, ...]) -> StateTensor:
+    """Declare what marks the padding of sources: 0 on tokens, minus infinity beyond them.
+
+    It is float32 in every variant, and so are the sums of attention that it is added to.
+
+    Args:
+        shape: Its last axis is the length of the source.
+    """
+    return StateTensor(
+        name="memory.bias",
+        kind=StateKind.MEMORY,
+        dtype="float32",
+        shape=shape,
+        length_axis=len(shape) - 1,
+        padding=float("-inf"),
+        output=None,
+    )
+
+
+def state_inputs(state: Sequence[StateTensor], *kinds: StateKind) -> list[Port]:
+    """Return the ports of state tensors as a step takes them, kind by kind."""
+    return [
+        Port(tensor.name, _STATE_TYPES[tensor.dtype], tensor.shape)
+        for kind in kinds
+        for tensor in state
+        if tensor.kind is kind
+    ]
+
+
+def state_outputs(state: Sequence[StateTensor]) -> list[Port]:
+    """Return the ports of what a step puts in place of state tensors, in their order."""
+    return [
+        Port(tensor.output, _STATE_TYPES[tensor.dtype], tensor.shape)
+        for tensor in state
+        if tensor.output is not None
+    ]
+
+
+def encoder_outputs(state: Sequence[StateTensor]) -> list[Port]:
+    """Return the ports of what an encoder makes: memory, and first recurrent state by source."""
+    return [
+        Port(tensor.name, _STATE_TYPES[tensor.dtype], ("sources", *tensor.shape[1:]))
+        for tensor in state
+        if tensor.kind is not StateKind.CACHE
+    ]

@@ -11,8 +11,10 @@ from typing import Any, Final, Protocol, cast
 
 import numpy as np
 import onnx
+import onnx_ir
 import torch
 from onnx import numpy_helper
+from onnx_ir.passes import common
 
 from ferryman_bundle.manifest import WEIGHTS
 from ferryman_bundle.variant import Initializer, Part
@@ -20,10 +22,13 @@ from ferryman_export.interface import Port
 from ferryman_export.lowered import LoweredGraph
 from ferryman_export.weight_store import WeightStore
 
-_OPSET: Final = 20
 _INLINE_BYTES: Final = 1024
 """Initializers smaller than this stay in the graph."""
-_WEIGHT_BYTES: Final[Mapping[int, int]] = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.INT8: 1}
+_WEIGHT_BYTES: Final[Mapping[int, int]] = {
+    onnx.TensorProto.FLOAT: 4,
+    onnx.TensorProto.FLOAT16: 2,
+    onnx.TensorProto.INT8: 1,
+}
 """Of one element, for the types that weights have."""
 
 
@@ -43,14 +48,17 @@ class Graph(Protocol):
         ...
 
 
-def lower(graphs: Mapping[str, Graph], store: WeightStore) -> dict[str, LoweredGraph]:
+def lower(
+    graphs: Mapping[str, Graph], store: WeightStore, *, opset: int
+) -> dict[str, LoweredGraph]:
     """Export modules to ONNX graphs that share their weights.
 
     Args:
         graphs: The modules, by the name of their graph.
         store: Where the weights go; all variants of a bundle have the same.
+        opset: Version of the standard operators.
     """
-    return {name: separate_weights(_trace(graph), store) for name, graph in graphs.items()}
+    return {name: separate_weights(trace(graph, opset), store) for name, graph in graphs.items()}
 
 
 def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph:
@@ -78,8 +86,8 @@ def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph
     return LoweredGraph(model.SerializeToString(deterministic=True), dict(sorted(places.items())))
 
 
-def _trace(graph: Graph) -> onnx.ModelProto:
-    """Export one module, with the names and shapes that it declares."""
+def trace(graph: Graph, opset: int) -> onnx.ModelProto:
+    """Export one module, with the names and shapes that it declares, and the weights in it."""
     inputs, outputs = graph.inputs(), graph.outputs()
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
@@ -89,10 +97,11 @@ def _trace(graph: Graph) -> onnx.ModelProto:
             dynamic_shapes=graph.arguments([port.dynamic_axes() for port in inputs]),
             input_names=[port.name for port in inputs],
             output_names=[port.name for port in outputs],
-            opset_version=_OPSET,
+            opset_version=opset,
             verbose=False,
         )
     assert program is not None, "torch.onnx.export with dynamo=True returns a program"
+    _merge_equal_parts(program.model)
     model = program.model_proto
     _strip(model)
     for infos, ports in ((model.graph.input, inputs), (model.graph.output, outputs)):
@@ -100,6 +109,17 @@ def _trace(graph: Graph) -> onnx.ModelProto:
         del infos[:]
         infos.extend(port.value_info() for port in ports)
     return model
+
+
+def _merge_equal_parts(model: onnx_ir.Model) -> None:
+    """Compute once what is computed twice from the same weights and inputs."""
+    for value in model.graph.initializers.values():
+        array = cast("onnx_ir.TensorProtocol", value.const_value).numpy()
+        if not array.flags.c_contiguous:  # the pass hashes memory as it lies
+            value.const_value = onnx_ir.tensor(array.copy(order="C"), name=value.name)
+    common.DeduplicateHashedInitializersPass()(model)
+    common.CommonSubexpressionEliminationPass()(model)
+    common.RemoveUnusedNodesPass()(model)
 
 
 def _is_weight(initializer: onnx.TensorProto) -> bool:

@@ -49,7 +49,7 @@ def group_query_attention(
         "com.microsoft::GroupQueryAttention",
         (qkv, None, None, keys, values, past_lengths, total_length),
         {"num_heads": heads, "kv_num_heads": heads},
-        dtypes=(torch.float32,) * 3,
+        dtypes=(qkv.dtype,) * 3,
         shapes=([rows, 1, width // 3], list(keys.shape), list(values.shape)),
         version=1,
     )
@@ -95,6 +95,21 @@ def recurrence(
         shapes=([length, directions, batch, units], *[last] * states),
     )
     return tuple(outputs)
+
+
+def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """``ScatterND``: `x` with slices replaced; in place where both are bound to the same memory.
+
+    Args:
+        x: Of any shape.
+        indices: Of the slices, int64 (..., n) for slices along the first n axes.
+        updates: The slices, (..., *x.shape[n:]).
+    """
+    _require_export("ScatterND")
+    scattered: Tensor = torch.onnx.ops.symbolic(
+        "ScatterND", (x, indices, updates), dtype=x.dtype, shape=list(x.shape)
+    )
+    return scattered
 
 
 def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,11 +21,11 @@ from torch import Tensor
 from ferryman_bundle import StateKind
 from ferryman_bundle.manifest import Parity
 from ferryman_bundle.quantization import Floats
-from ferryman_bundle.tokenizer import BOS, PAD
+from ferryman_bundle.tokenizer import BOS, EOS, PAD
 from ferryman_export.correspondence import carried_tensors, memory_tensors
 from ferryman_export.greedy import GreedyTranslation
 from ferryman_export.runner import GraphRunner, State, pad_sources
-from ferryman_training.batching import TokenPair
+from ferryman_training.batching import TokenPair, collate
 from ferryman_training.decoding import NEVER_GENERATED, Decoded
 from ferryman_training.seq2seq import Seq2Seq
 
@@ -110,6 +110,7 @@ def compare_teacher_forced(
         comparison.compare("log_probs", expected, full[rows])
         _compare_candidates(expected, log_probs[rows], best[rows], comparison)
         _compare_state(carried, runner, state, rows, comparison, past=past + 1)
+    _compare_scores(model, runner, pairs, comparison)
 
 
 def _compare_memory(
@@ -161,6 +162,24 @@ def _compare_candidates(
     allowed[:, list(NEVER_GENERATED)] = float("-inf")
     comparison.steps += len(best)
     comparison.agreed += int((allowed.argmax(dim=-1).numpy() == best[:, 0]).sum())
+
+
+def _compare_scores(
+    model: Seq2Seq, runner: GraphRunner, pairs: Sequence[TokenPair], comparison: Comparison
+) -> None:
+    """Compare what the scorer says of targets, as far as they go."""
+    batch = collate(pairs)
+    expected = torch.log_softmax(model.logits(model(batch.source, batch.target_input)), dim=-1)
+    looks = model.attention(batch.source, batch.target_input)
+    found = runner.score([pair.source for pair in pairs], [pair.target for pair in pairs])
+    for row, pair in enumerate(pairs):
+        steps, tokens = len(pair.target) + 1, len(pair.source) + 1
+        labels = torch.tensor([*pair.target, EOS])
+        log_probs = expected[row, :steps].gather(1, labels[:, None])[:, 0]
+        comparison.compare("token_log_probs", log_probs, found["token_log_probs"][row, :steps])
+        if looks is not None:
+            seen = found["attention"][row, :steps, :tokens]
+            comparison.compare("attention", looks[row, :steps, :tokens], seen)
 
 
 def finite(worst: Mapping[str, float]) -> bool:

@@ -13,7 +13,7 @@ from ferryman_export.greedy import decode_graphs_greedily
 from ferryman_export.lowered import LoweredVariant
 from ferryman_export.parity import finite, measure_parity
 from ferryman_export.phases import Phases
-from ferryman_export.precision import Precision
+from ferryman_export.recipe import Recipe
 from ferryman_export.runner import GraphRunner
 from ferryman_training.batching import tokenize
 from ferryman_training.checkpoint import Checkpoint
@@ -21,8 +21,6 @@ from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
 from ferryman_training.seq2seq import Seq2Seq
 
-REQUIRED_AGREEMENT: Final = {Precision.FP32: 0.999, Precision.INT8: 0.98}
-"""Share of teacher-forced steps at which graphs must have the model's likeliest token."""
 _GOLDEN_SENTENCES: Final = 12
 
 
@@ -54,7 +52,7 @@ def prove(
     model: Seq2Seq,
     checkpoint: Checkpoint,
     lowered: LoweredVariant,
-    precision: Precision,
+    recipe: Recipe,
     *,
     evidence: Evidence,
     phases: Phases,
@@ -65,7 +63,7 @@ def prove(
         model: With the values that the bundle stores.
         checkpoint: That it came from; its tokenizer and limits count here.
         lowered: The graphs.
-        precision: Of the variant, which decides how far they may differ.
+        recipe: Of the variant, which decides how far they may differ.
         evidence: The sentences to use.
         phases: Shows what is going on.
 
@@ -74,7 +72,7 @@ def prove(
     """
     tokens = [tokenize(pair, checkpoint.tokenizer) for pair in evidence.parity]
     sources = [pair.source for pair in tokens]
-    with phases.phase(f"Decoding with the model and {precision.value}") as found:
+    with phases.phase(f"Decoding with the model and {recipe.name}") as found:
         runner = GraphRunner(lowered)
         expected = decode_greedily(model, sources)
         greedy = list(zip(expected, decode_graphs_greedily(runner, sources), strict=True))
@@ -91,22 +89,22 @@ def prove(
         parity = measure_parity(model, runner, tokens, greedy)
         worst = max(parity.worst_difference.values())
         found.append(f"{parity.steps:,} steps, worst difference {worst:.1e}")
-    return Proof(require_agreement(parity, precision, evidence), golden)
+    return Proof(require_agreement(parity, recipe, evidence), golden)
 
 
-def require_agreement(parity: Parity, precision: Precision, evidence: Evidence) -> Parity:
+def require_agreement(parity: Parity, recipe: Recipe, evidence: Evidence) -> Parity:
     """Return the parity if it is good enough; marked, if it is not and was accepted.
 
     Raises:
         ExportError: It is not good enough.
     """
-    required = REQUIRED_AGREEMENT[precision]
+    required = recipe.agreement
     if parity.argmax_agreement >= required and finite(parity.worst_difference):
         return parity
     if evidence.accept_loss:
         return parity.model_copy(update={"accepted_loss": True})
     raise ExportError(
-        f"the graphs of {precision.value} have the model's likeliest token at "
+        f"the graphs of {recipe.name} have the model's likeliest token at "
         f"{parity.argmax_agreement:.2%} of the steps; {required:.1%} are required. "
         "--accept-loss writes the bundle all the same, and it will say so"
     )

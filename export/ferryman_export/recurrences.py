@@ -1,7 +1,8 @@
 """Recurrent layers as graphs have them: over whole sources, and one step at a time.
 
-Over whole sources, LSTM and GRU are ONNX's own operators, which ONNX Runtime computes 1.1 to 8
-times as fast as a loop of single steps. Elman's cell is such a loop: the operator ``RNN`` gives a
+Over whole sources they compute in floats in every variant: no operator in bytes gives a source the
+same bits in any company. LSTM and GRU are ONNX's own operators, which ONNX Runtime computes 1.1 to
+8 times as fast as a loop of single steps. Elman's cell is such a loop: the operator ``RNN`` gives a
 source other bits when it is alone, and differs from torch by more than 1e-6.
 
 Dimension key:
@@ -16,9 +17,9 @@ from typing import Final, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
-from torch.nn import functional
 
 from ferryman_export.operators import recurrence
+from ferryman_export.projection import FloatProjections, Projections
 
 _ONNX_GATES: Final = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
 """Which gate of torch each gate of ONNX is. torch has input, forget, cell, output and reset,
@@ -44,60 +45,60 @@ class CellStep(nn.Module):
     Args:
         stack: The trained module.
         layer: Which of its layers.
+        projections: How to compute the linear layers.
+        name: Of the layer.
         reverse: Whether it is the part of a bidirectional layer that reads from the end.
     """
 
-    input_bias: Tensor
-    """Of input and state together, (G x U,); but for the new gate of a GRU, whose reset gate
-    multiplies the state's bias."""
-    state_bias: Tensor
-    """What is left for that gate, with zeros for the others, (G x U,); a GRU has it."""
-
-    def __init__(self, stack: nn.RNNBase, layer: int, *, reverse: bool = False) -> None:
+    def __init__(
+        self,
+        stack: nn.RNNBase,
+        layer: int,
+        projections: Projections,
+        name: str,
+        *,
+        reverse: bool = False,
+    ) -> None:
         super().__init__()
         held = _parameters(stack, layer, reverse=reverse)
         self.mode = stack.mode
-        self.input_weight = nn.Parameter(held.input_weight)
-        self.state_weight = nn.Parameter(held.state_weight)
-        merged = held.state_bias.clone()
         if self.mode == "GRU":
-            merged[2 * stack.hidden_size :] = 0
-            self.register_buffer("state_bias", held.state_bias - merged)
-        self.register_buffer("input_bias", held.input_bias + merged)
-
-    def project(self, x: Tensor) -> Tensor:
-        """The share of the input in the gates, (R, D) -> (R, G x U)."""
-        return functional.linear(x, self.input_weight, self.input_bias)
+            # The reset gate multiplies the state's share of the new gate, the bias included.
+            input_bias, state_bias = held.input_bias, held.state_bias
+        else:
+            input_bias, state_bias = held.input_bias + held.state_bias, None
+        self.input = projections.linear(f"{name}.input", held.input_weight, input_bias)
+        self.state = projections.linear(f"{name}.state", held.state_weight, state_bias)
 
     def forward(self, projected: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return the state after one step.
 
         Args:
-            projected: What `project` made of the input, (R, G x U).
+            projected: What `input` made of the input, (R, G x U).
             state: Hidden, and cell of an LSTM, (R, U) each.
 
         Returns:
             As `state`.
         """
+        recurrent = self.state(state[0])
         if self.mode == "LSTM":
-            return self._lstm(projected, *state)
+            return _lstm(projected + recurrent, state[1])
         if self.mode == "GRU":
-            return self._gru(projected, *state)
-        (hidden,) = state
-        return (torch.tanh(torch.addmm(projected, hidden, self.state_weight.t())),)
+            return _gru(projected, recurrent, state[0])
+        return (torch.tanh(projected + recurrent),)
 
-    def _lstm(self, projected: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, ...]:
-        gates = torch.addmm(projected, hidden, self.state_weight.t())
-        admit, keep, new, show = gates.chunk(4, dim=-1)
-        cell = torch.sigmoid(keep) * cell + torch.sigmoid(admit) * torch.tanh(new)
-        return torch.sigmoid(show) * torch.tanh(cell), cell
 
-    def _gru(self, projected: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
-        of_state = functional.linear(hidden, self.state_weight, self.state_bias)
-        reset, update, new = projected.chunk(3, dim=-1)
-        state_reset, state_update, state_new = of_state.chunk(3, dim=-1)
-        new = torch.tanh(new + torch.sigmoid(reset + state_reset) * state_new)
-        return (new + torch.sigmoid(update + state_update) * (hidden - new),)
+def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, ...]:
+    admit, keep, new, show = gates.chunk(4, dim=-1)
+    cell = torch.sigmoid(keep) * cell + torch.sigmoid(admit) * torch.tanh(new)
+    return torch.sigmoid(show) * torch.tanh(cell), cell
+
+
+def _gru(projected: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
+    reset, update, new = projected.chunk(3, dim=-1)
+    state_reset, state_update, state_new = recurrent.chunk(3, dim=-1)
+    new = torch.tanh(new + torch.sigmoid(reset + state_reset) * state_new)
+    return (new + torch.sigmoid(update + state_update) * (hidden - new),)
 
 
 class SourceLayer(nn.Module):
@@ -121,7 +122,10 @@ class SourceLayer(nn.Module):
         self.units = stack.hidden_size
         sides = (False, True) if stack.bidirectional else (False,)
         if self.mode == "RNN_TANH":
-            self.cells = nn.ModuleList(CellStep(stack, layer, reverse=side) for side in sides)
+            self.cells = nn.ModuleList(
+                CellStep(stack, layer, FloatProjections(), f"{layer}", reverse=side)
+                for side in sides
+            )
             return
         held = [_parameters(stack, layer, reverse=side) for side in sides]
         ordered = [_Parameters(*(self._onnx_order(p) for p in side)) for side in held]
@@ -160,7 +164,7 @@ class SourceLayer(nn.Module):
         outputs, last = [], []
         for side, module in enumerate(self.cells):
             cell = cast("CellStep", module)
-            projected = cell.project(x.reshape(length * batch, width)).view(length, batch, -1)
+            projected = cell.input(x.reshape(length * batch, width)).view(length, batch, -1)
 
             def step(
                 state: Tensor, at: tuple[Tensor, Tensor], cell: CellStep = cell

@@ -15,62 +15,68 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ferryman_bundle import StateKind, StateTensor
-from ferryman_export.interface import Port
-from ferryman_export.recurrences import SourceLayer
-from ferryman_export.recurrent_steps import (
-    Addition,
-    LayerState,
-    SourceMemory,
-    decoder_step,
+from ferryman_export.interface import (
+    Port,
+    StateType,
+    encoder_outputs,
+    source_bias,
+    state_inputs,
+    state_outputs,
 )
+from ferryman_export.projection import Projections
+from ferryman_export.recurrences import SourceLayer
+from ferryman_export.recurrent_steps import LayerState, SourceMemory, decoder_step
 from ferryman_export.tail import Tail
 from ferryman_training.model_config import RecurrentConfig
 from ferryman_training.recurrent import Recurrent
+from ferryman_training.recurrent_attention import AdditiveScore
 from ferryman_training.recurrent_encoder import Encoded
 
 T = TypeVar("T")
 
 
-def state_tensors(model: Recurrent) -> list[StateTensor]:
-    """Declare what the encoder hands over, and what passes from step to step."""
+def state_tensors(model: Recurrent, dtype: StateType) -> list[StateTensor]:
+    """Declare what the encoder hands over, and what passes from step to step.
+
+    Args:
+        model: The trained model.
+        dtype: Of everything but what marks the padding.
+    """
     width, length = model.config.width, "source_length"
 
-    def memory(
-        name: str, shape: tuple[int | str, ...], *, length_axis: int, padding: float = 0.0
-    ) -> StateTensor:
+    def memory(name: str, shape: tuple[int | str, ...]) -> StateTensor:
         return StateTensor(
             name=f"memory.{name}",
             kind=StateKind.MEMORY,
-            dtype="float32",
+            dtype=dtype,
             shape=("sources", *shape),
-            length_axis=length_axis,
-            padding=padding,
+            length_axis=1 + shape.index(length),
+            padding=0.0,
             output=None,
         )
 
-    def recurrent(name: str) -> StateTensor:
-        return StateTensor(
+    recurrent = [
+        StateTensor(
             name=f"recurrent.{name}",
             kind=StateKind.RECURRENT,
-            dtype="float32",
+            dtype=dtype,
             shape=("hypotheses", width),
             length_axis=None,
             padding=0.0,
             output=f"present.{name}",
         )
-
-    compare = decoder_step(model).compare
-    if compare is None:
-        return [recurrent(name) for name in _recurrent_names(model.config)]
-    additive = isinstance(compare, Addition)
+        for name in _recurrent_names(model.config)
+    ]
+    if model.decoder.score is None:
+        return recurrent
+    additive = isinstance(model.decoder.score, AdditiveScore)
     return [
-        memory("key", (length, width) if additive else (width, length), length_axis=2 - additive),
-        memory("value", (length, width), length_axis=1),
-        memory("bias", (1, length), length_axis=2, padding=float("-inf")),
-        *(recurrent(name) for name in _recurrent_names(model.config)),
+        memory("key", (length, width) if additive else (width, length)),
+        memory("value", (length, width)),
+        source_bias(("sources", 1, length)),
+        *recurrent,
     ]
 
 
@@ -88,18 +94,22 @@ class EncoderGraph(nn.Module):
     """Reads sources into the memory of attention, and into the first state of the decoder.
 
     Args:
-        model: The trained model.
+        model: The trained model, with the values that the bundle stores.
+        projections: How to compute the linear layers, but for those of recurrences and bridge.
+        state: As declared.
     """
 
-    def __init__(self, model: Recurrent) -> None:
+    def __init__(
+        self, model: Recurrent, projections: Projections, state: Sequence[StateTensor]
+    ) -> None:
         super().__init__()
         self.config = model.config
-        self.state = state_tensors(model)
-        self.embedding = model.source_embedding
+        self.state = state
+        self.embedding = projections.embedding(model.source_embedding.weight)
         stack = model.encoder.rnn
         self.layers = nn.ModuleList(SourceLayer(stack, i) for i in range(stack.num_layers))
         self.bridge = model.bridge
-        self.compare = decoder_step(model).compare
+        self.compare = decoder_step(model, projections).compare
 
     def inputs(self) -> list[Port]:
         """Token ids that end with the end of sentence, and 1 for each, 0 for padding."""
@@ -108,10 +118,7 @@ class EncoderGraph(nn.Module):
 
     def outputs(self) -> list[Port]:
         """The memory, and the first recurrent state."""
-        return [
-            Port(tensor.name, torch.float32, ("sources", *tensor.shape[1:]))
-            for tensor in self.state
-        ]
+        return encoder_outputs(self.state)
 
     def arguments(self, values: Sequence[T]) -> tuple[T, ...]:
         """Arrange one value per input the way `forward` takes them."""
@@ -137,7 +144,7 @@ class EncoderGraph(nn.Module):
         """
         lengths = attention_mask.sum(dim=1).to(torch.int32)
         mask = (attention_mask.t() != 0)[:, :, None]
-        x = self.embedding(input_ids.t())
+        x = self.embedding(input_ids.t()) * self.config.width**0.5
         last: list[tuple[Tensor, ...]] = []
         for layer in self.layers:
             x, states = layer(x, lengths, mask)
@@ -164,17 +171,26 @@ class StepGraph(nn.Module):
     """Extends every hypothesis by one token.
 
     Args:
-        model: The trained model.
+        model: The trained model, with the values that the bundle stores.
+        projections: How to compute the linear layers.
+        state: As declared.
         tail: What becomes of the logits.
     """
 
-    def __init__(self, model: Recurrent, tail: Tail) -> None:
+    def __init__(
+        self,
+        model: Recurrent,
+        projections: Projections,
+        state: Sequence[StateTensor],
+        *,
+        tail: Tail,
+    ) -> None:
         super().__init__()
-        self.state = state_tensors(model)
-        self.embedding = model.target_embedding
-        self.step = decoder_step(model)
         self.config = model.config
-        self.output_weight, self.output_bias = model.output_weight, model.output_bias
+        self.state = state
+        self.embedding = projections.embedding(model.target_embedding.weight)
+        self.step = decoder_step(model, projections)
+        self.output = projections.linear("output", model.output_weight, model.output_bias)
         self.tail = tail
 
     def inputs(self) -> list[Port]:
@@ -187,19 +203,12 @@ class StepGraph(nn.Module):
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
             *self.tail.inputs(),
-            *(Port(tensor.name, torch.float32, tensor.shape) for tensor in self.state),
+            *state_inputs(self.state, StateKind.MEMORY, StateKind.RECURRENT),
         ]
 
     def outputs(self) -> list[Port]:
         """What the tail returns, and the recurrent state after the step."""
-        return [
-            *self.tail.outputs(),
-            *(
-                Port(tensor.output, torch.float32, tensor.shape)
-                for tensor in self.state
-                if tensor.output is not None
-            ),
-        ]
+        return [*self.tail.outputs(), *state_outputs(self.state)]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
         """Arrange one value per input the way `forward` takes them: tail's and state as lists."""
@@ -216,10 +225,10 @@ class StepGraph(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Return the outputs in the order of `outputs`."""
         memory, states, feed = self._parts(state)
-        stepped = self.step(self.embedding(input_ids.reshape(-1)), states, feed, memory)
-        logits = functional.linear(stepped.hidden, self.output_weight, self.output_bias)
+        embedded = self.embedding(input_ids.reshape(-1)) * self.config.width**0.5
+        stepped = self.step(embedded, states, feed, memory)
         return (
-            *self.tail(logits, asked),
+            *self.tail(self.output(stepped.hidden), asked),
             *(tensor for state in stepped.states for tensor in state),
             *(() if stepped.feed is None else (stepped.feed,)),
         )

@@ -18,9 +18,10 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from ferryman_export.projection import Projections
 from ferryman_export.recurrences import CellStep
 from ferryman_training.recurrent import Recurrent
-from ferryman_training.recurrent_attention import AdditiveScore, Score
+from ferryman_training.recurrent_attention import AdditiveScore, GeneralScore, Score
 from ferryman_training.recurrent_decoders import BahdanauDecoder, LuongDecoder, PlainDecoder
 
 LayerState = tuple[Tensor, ...]
@@ -52,7 +53,11 @@ class Stepped(NamedTuple):
 
 
 class Comparison(nn.Module, ABC):
-    """How a step compares its queries with the source."""
+    """How a step compares the states of its decoder with the source."""
+
+    def queries(self, states: Tensor) -> Tensor:
+        """Return what states of the decoder, (R, D), ask with, (R, D)."""
+        return states
 
     @abstractmethod
     def keys(self, outputs: Tensor) -> Tensor:
@@ -67,7 +72,7 @@ class Comparison(nn.Module, ABC):
         """Return the scores, (B, W, S).
 
         Args:
-            queries: States of the decoder, (B, W, D).
+            queries: From `queries`, by source, (B, W, D).
             keys: From `keys`.
         """
 
@@ -75,14 +80,18 @@ class Comparison(nn.Module, ABC):
 class Product(Comparison):
     """Luong's ``dot`` and ``general``: keys are (B, D, S), so that no step transposes them."""
 
-    def __init__(self, score: Score) -> None:
+    def __init__(self, score: Score, projections: Projections) -> None:
         super().__init__()
-        self.score = score
+        self.key: nn.Module | None = None
+        if isinstance(score, GeneralScore):
+            self.key = projections.linear("decoder.score.key", score.key.weight, None)
 
     def keys(self, outputs: Tensor) -> Tensor:
         """(S, B, D) -> (B, D, S)."""
         length, batch, width = outputs.shape
-        keys = self.score.keys(outputs.reshape(length * batch, width))
+        if self.key is None:
+            return outputs.permute(1, 2, 0)
+        keys: Tensor = self.key(outputs.reshape(length * batch, width))
         return keys.view(length, batch, width).permute(1, 2, 0)
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
@@ -93,20 +102,27 @@ class Product(Comparison):
 class Addition(Comparison):
     """Bahdanau's score, and Luong's ``concat``: v·tanh(W h + U s), with keys (B, S, D)."""
 
-    def __init__(self, score: AdditiveScore) -> None:
+    def __init__(self, score: AdditiveScore, projections: Projections) -> None:
         super().__init__()
-        self.score = score
+        self.query = projections.linear("decoder.score.query", score.query.weight, None)
+        self.key = projections.linear("decoder.score.key", score.key.weight, None)
+        self.energy = score.energy
+
+    def queries(self, states: Tensor) -> Tensor:
+        """(R, D) -> (R, D)."""
+        queries: Tensor = self.query(states)
+        return queries
 
     def keys(self, outputs: Tensor) -> Tensor:
         """(S, B, D) -> (B, S, D)."""
         length, batch, width = outputs.shape
-        keys = self.score.keys(outputs.reshape(length * batch, width))
+        keys: Tensor = self.key(outputs.reshape(length * batch, width))
         return keys.view(length, batch, width).transpose(0, 1)
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         """See `Comparison.forward`."""
-        fits = torch.tanh(self.score.query(queries)[:, :, None] + keys[:, None])  # (B, W, S, D)
-        scores: Tensor = self.score.energy(fits)
+        fits = torch.tanh(queries[:, :, None] + keys[:, None])  # (B, W, S, D)
+        scores: Tensor = self.energy(fits)
         return scores.squeeze(-1)
 
 
@@ -115,6 +131,7 @@ class DecoderStep(nn.Module, ABC):
 
     Args:
         model: The trained model.
+        projections: How to compute the linear layers.
         alone: Whether every source has one hypothesis. The body of a loop has to know, since it
             cannot ask how many sources there are.
     """
@@ -122,11 +139,14 @@ class DecoderStep(nn.Module, ABC):
     compare: Comparison | None
     """None without attention."""
 
-    def __init__(self, model: Recurrent, *, alone: bool) -> None:
+    def __init__(self, model: Recurrent, projections: Projections, *, alone: bool) -> None:
         super().__init__()
         self._alone = alone
         stack = model.decoder.rnn
-        self.cells = nn.ModuleList(CellStep(stack, layer) for layer in range(stack.num_layers))
+        self.cells = nn.ModuleList(
+            CellStep(stack, layer, projections, f"decoder.rnn.{layer}")
+            for layer in range(stack.num_layers)
+        )
 
     @abstractmethod
     def forward(
@@ -150,28 +170,30 @@ class DecoderStep(nn.Module, ABC):
         after: list[LayerState] = []
         for module, state in zip(self.cells, states, strict=True):
             cell = cast("CellStep", module)
-            after.append(cell(cell.project(x), state))
+            after.append(cell(cell.input(x), state))
             x = after[-1][0]
         return after
 
-    def _look(self, queries: Tensor, memory: SourceMemory) -> tuple[Tensor, Tensor]:
+    def _look(self, states: Tensor, memory: SourceMemory) -> tuple[Tensor, Tensor]:
         """Return what is looked at, (R, D), and the weights of it, (R, S).
 
         The bias is always added, padding or none: whether it is must not depend on a source's
         company.
 
         Args:
-            queries: States of the decoder, (R, D).
+            states: Of the decoder's top layer, (R, D).
             memory: Of the sources.
         """
         assert self.compare is not None
+        queries = self.compare.queries(states)
         grouped = (
             queries[:, None]
             if self._alone
             else queries.view(memory.values.shape[0], -1, memory.values.shape[2])
         )
+        # The bias is float32, and so are the sums of the softmax.
         weights = torch.softmax(self.compare(grouped, memory.keys) + memory.bias, dim=-1)
-        context = weights @ memory.values
+        context = weights.to(memory.values.dtype) @ memory.values
         if self._alone:
             return context[:, 0], weights[:, 0]
         return context.flatten(0, 1), weights.flatten(0, 1)
@@ -201,11 +223,11 @@ class LuongStep(DecoderStep):
 
     compare: Comparison
 
-    def __init__(self, model: Recurrent, *, alone: bool) -> None:
-        super().__init__(model, alone=alone)
+    def __init__(self, model: Recurrent, projections: Projections, *, alone: bool) -> None:
+        super().__init__(model, projections, alone=alone)
         decoder = cast("LuongDecoder", model.decoder)
-        self.compare = _comparison(decoder.score)
-        self.combine = decoder.combine
+        self.compare = _comparison(decoder.score, projections)
+        self.combine = projections.linear("decoder.combine", decoder.combine.weight, None)
 
     def forward(
         self,
@@ -229,11 +251,12 @@ class BahdanauStep(DecoderStep):
 
     compare: Comparison
 
-    def __init__(self, model: Recurrent, *, alone: bool) -> None:
-        super().__init__(model, alone=alone)
+    def __init__(self, model: Recurrent, projections: Projections, *, alone: bool) -> None:
+        super().__init__(model, projections, alone=alone)
         decoder = cast("BahdanauDecoder", model.decoder)
-        self.compare = _comparison(decoder.score)
-        self.readout = decoder.readout
+        self.compare = _comparison(decoder.score, projections)
+        readout = decoder.readout
+        self.readout = projections.linear("decoder.readout", readout.weight, readout.bias)
 
     def forward(
         self,
@@ -251,16 +274,18 @@ class BahdanauStep(DecoderStep):
         return Stepped(torch.tanh(self.readout(seen)), after, None, weights)
 
 
-def decoder_step(model: Recurrent, *, alone: bool = False) -> DecoderStep:
+def decoder_step(model: Recurrent, projections: Projections, *, alone: bool = False) -> DecoderStep:
     """Return the step of a model's decoder; see `DecoderStep`."""
     match model.decoder:
         case PlainDecoder():
-            return PlainStep(model, alone=alone)
+            return PlainStep(model, projections, alone=alone)
         case LuongDecoder():
-            return LuongStep(model, alone=alone)
+            return LuongStep(model, projections, alone=alone)
         case BahdanauDecoder():
-            return BahdanauStep(model, alone=alone)
+            return BahdanauStep(model, projections, alone=alone)
 
 
-def _comparison(score: Score) -> Comparison:
-    return Addition(score) if isinstance(score, AdditiveScore) else Product(score)
+def _comparison(score: Score, projections: Projections) -> Comparison:
+    if isinstance(score, AdditiveScore):
+        return Addition(score, projections)
+    return Product(score, projections)

@@ -19,7 +19,7 @@ import onnxruntime
 
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_bundle.quantization import Floats
-from ferryman_bundle.tokenizer import EOS, PAD
+from ferryman_bundle.tokenizer import BOS, EOS, PAD
 from ferryman_export.lowered import LoweredGraph, LoweredVariant
 
 Ints = npt.NDArray[np.int64]
@@ -49,6 +49,7 @@ class GraphRunner:
         self._encoder = self._session(lowered.graphs["encoder"])
         self._step = self._session(lowered.graphs["step"])
         self._full_step = self._session(lowered.graphs["step_full"])
+        self._scorer = self._session(lowered.graphs["scorer"])
 
     def _session(self, graph: LoweredGraph) -> onnxruntime.InferenceSession:
         # Of the two ways to supply tensors from memory this is the one that keeps ONNX Runtime
@@ -82,7 +83,7 @@ class GraphRunner:
         sizes = {"hypotheses": rows, "capacity": capacity}
         return {
             tensor.name: np.zeros(
-                [sizes[d] if isinstance(d, str) else d for d in tensor.shape], dtype=np.float32
+                [sizes[d] if isinstance(d, str) else d for d in tensor.shape], dtype=tensor.dtype
             )
             for tensor in self._state
             if tensor.kind is StateKind.CACHE
@@ -116,6 +117,29 @@ class GraphRunner:
         inputs = self._inputs(ids, lengths, state)
         found: Floats = self._full_step.run(["log_probs"], inputs)[0]
         return found
+
+    def score(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    ) -> dict[str, Floats]:
+        """Return what the scorer says of whole targets, by the name of the output.
+
+        Args:
+            sources: Ids without the end of sentence.
+            targets: Ids without start and end.
+        """
+        source_ids, source_mask = pad_sources(sources)
+        longest = max(len(target) for target in targets) + 1
+        target_ids = np.full((len(targets), -(-longest // 8) * 8), PAD, dtype=np.int64)
+        for row, target in enumerate(targets):
+            target_ids[row, : len(target) + 1] = (BOS, *target)
+        inputs = {
+            "input_ids": source_ids,
+            "attention_mask": source_mask,
+            "target_ids": target_ids,
+            "target_mask": (target_ids != PAD).astype(np.int64),
+        }
+        names = [output.name for output in self._scorer.get_outputs()]
+        return dict(zip(names, self._scorer.run(names, inputs), strict=True))
 
     def _inputs(
         self, ids: Ints, lengths: npt.NDArray[np.int32], state: State

@@ -18,12 +18,15 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 from torch.nn import functional
 
+from ferryman_bundle import StateTensor
 from ferryman_bundle.tokenizer import EOS
+from ferryman_export import recurrent_graphs, transformer_graphs
 from ferryman_export.interface import Port
-from ferryman_export.recurrent_graphs import EncoderGraph
-from ferryman_export.recurrent_steps import decoder_step
+from ferryman_export.projection import FloatProjections
+from ferryman_export.recurrent_steps import SourceMemory, decoder_step
 from ferryman_training.recurrent import Recurrent
 from ferryman_training.seq2seq import Seq2Seq
+from ferryman_training.transformer import Memory, Transformer
 
 T = TypeVar("T")
 
@@ -77,35 +80,39 @@ class ScorerGraph(nn.Module):
         hidden, weights = self.decoding(input_ids, attention_mask, target_ids)
         hidden = hidden.reshape(batch * length, -1)
         logits = functional.linear(hidden, self.output_weight, self.output_bias)
-        log_probs = torch.log_softmax(logits, dim=-1)
+        log_probs = torch.log_softmax(logits.float(), dim=-1)
         labels = _following(target_ids, target_mask).reshape(batch * length, 1)
         token_log_probs = log_probs.gather(1, labels).view(batch, length)
         counts = target_mask != 0
         token_log_probs = torch.where(counts, token_log_probs, 0.0)
         if weights is None:
             return (token_log_probs,)
-        return token_log_probs, torch.where(counts[:, :, None], weights, 0.0)
+        return token_log_probs, torch.where(counts[:, :, None], weights.float(), 0.0)
 
 
-class WholePass(nn.Module):
-    """Targets through a model whose own teacher-forced pass can be traced.
-
-    Both results come from whole passes, of which the exporter keeps what they share once.
+class WholeTargets(nn.Module):
+    """Targets through a Transformer, all positions at once.
 
     Args:
-        model: A Transformer.
+        model: The trained model.
+        encoder: Its encoder, as the graph of that name has it.
     """
 
-    def __init__(self, model: Seq2Seq) -> None:
+    def __init__(self, model: Transformer, encoder: transformer_graphs.EncoderGraph) -> None:
         super().__init__()
         self.model = model
+        self.encoder = encoder
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Return what the output layer reads, (B, T, D), and weights of attention, (B, T, S)."""
-        del attention_mask  # the model tells padding by its id
-        return self.model(input_ids, target_ids), self.model.attention(input_ids, target_ids)
+        *parts, bias = self.encoder(input_ids, attention_mask)
+        layers = len(parts) // 2
+        keys = tuple(part.transpose(2, 3) for part in parts[:layers])
+        memory = Memory(keys, tuple(parts[layers:]), bias.to(keys[0].dtype))
+        hidden, weights = self.model.decode_looking(memory, target_ids)
+        return hidden, weights
 
 
 class StepByStep(nn.Module):
@@ -113,19 +120,24 @@ class StepByStep(nn.Module):
 
     Args:
         model: The trained model.
+        state: As declared.
     """
 
-    def __init__(self, model: Recurrent) -> None:
+    def __init__(self, model: Recurrent, state: Sequence[StateTensor]) -> None:
         super().__init__()
+        self.config = model.config
         self.embedding = model.target_embedding
-        self.encoder = EncoderGraph(model)
-        self.step = decoder_step(model, alone=True)
+        self.encoder = recurrent_graphs.EncoderGraph(model, FloatProjections(), state)
+        self.step = decoder_step(model, FloatProjections(), alone=True)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Return what the output layer reads, (B, T, D), and weights of attention, (B, T, S)."""
         memory, states, feed = self.encoder.read(input_ids, attention_mask)
+        if memory is not None:
+            # A loop takes no two views of the same memory.
+            memory = SourceMemory(*(tensor.clone() for tensor in memory))
         flat = [tensor for state in states for tensor in state]
         width = len(states[0])
 
@@ -142,7 +154,8 @@ class StepByStep(nn.Module):
 
         # A loop wants its first state laid out in memory as every later one is.
         first = [tensor.contiguous() for tensor in (*flat, *(() if feed is None else (feed,)))]
-        _, seen = scan(step, first, self.embedding(target_ids.t()))
+        embedded = self.embedding(target_ids.t()) * self.config.width**0.5
+        _, seen = scan(step, first, embedded)
         hidden, *weights = (tensor.transpose(0, 1) for tensor in seen)
         return hidden, weights[0] if weights else None
 

@@ -96,6 +96,7 @@ class CandidateTail(Tail):
         another routine, so that a row's place decides its last bit.
         """
         (candidates,) = inputs
+        logits = logits.float()
         if self._blocks >= _FEWEST_BLOCKS:
             ids = self._in_two_stages(logits, candidates)
         else:
@@ -141,4 +142,4 @@ class FullTail(Tail):
     def forward(self, logits: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """(R, V) -> (R, V)."""
         assert not inputs
-        return (torch.log_softmax(logits, dim=-1),)
+        return (torch.log_softmax(logits.float(), dim=-1),)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ferryman_export.operators import group_query_attention
+from ferryman_export.cached_attention import CachedAttention
 from ferryman_export.projection import Projection, Projections
 from ferryman_training.feed_forward import FeedForward
 from ferryman_training.positions import Rotation, rotate
@@ -104,12 +104,21 @@ class DecoderBlock(Block):
         layer: The trained layer.
         projections: How to compute the linear layers.
         name: Of the layer in the model.
+        attention: How to attend to the cache.
     """
 
     layer: DecoderLayer
 
-    def __init__(self, layer: DecoderLayer, projections: Projections, name: str) -> None:
+    def __init__(
+        self,
+        layer: DecoderLayer,
+        projections: Projections,
+        name: str,
+        *,
+        attention: CachedAttention,
+    ) -> None:
         super().__init__(layer, projections, name)
+        self.attention = attention
         # Scores are scaled by K^-0.5. The power of two in that goes into the query's projection,
         # where it changes no mantissa; for K = 64 it is all of it. A scale in the product itself
         # would keep ONNX Runtime from its kernel for a single query.
@@ -143,7 +152,7 @@ class DecoderBlock(Block):
             (R, D), and the cache with one position more.
         """
         layer = self.layer
-        attended, *grown = group_query_attention(
+        attended, *grown = self.attention(
             self._queries_keys_values(layer.before(layer.attention_norm, x), past.rotation),
             cache=cache,
             past_lengths=past.lengths,
@@ -225,8 +234,10 @@ def attend(query: Tensor, memory: SourceMemory, *, scale: float) -> Tensor:
     """
     if scale != 1.0:
         query = query * scale
+    # The bias is float32, so the softmax is: in float16 its sum would lose the small ones.
     scores = query @ memory.keys + memory.bias
-    attended = (torch.softmax(scores, dim=-1) @ memory.values).transpose(1, 2)
+    weights = torch.softmax(scores, dim=-1).to(memory.values.dtype)
+    attended = (weights @ memory.values).transpose(1, 2)
     return attended.reshape(-1, attended.shape[2] * attended.shape[3])
 
 

@@ -23,7 +23,15 @@ import torch
 from torch import Tensor, nn
 
 from ferryman_bundle import StateKind, StateTensor
-from ferryman_export.interface import Port
+from ferryman_export.cached_attention import CachedAttention
+from ferryman_export.interface import (
+    Port,
+    StateType,
+    encoder_outputs,
+    source_bias,
+    state_inputs,
+    state_outputs,
+)
 from ferryman_export.projection import Projection, Projections
 from ferryman_export.tail import Tail
 from ferryman_export.transformer_blocks import (
@@ -40,20 +48,23 @@ from ferryman_training.transformer_layers import EncoderLayer
 T = TypeVar("T")
 
 
-def state_tensors(config: TransformerConfig) -> list[StateTensor]:
-    """Declare what the encoder hands over, and what passes from step to step."""
+def state_tensors(config: TransformerConfig, dtype: StateType) -> list[StateTensor]:
+    """Declare what the encoder hands over, and what passes from step to step.
+
+    Args:
+        config: Of the model.
+        dtype: Of keys and values; what marks the padding is float32.
+    """
     heads, size = config.heads, config.width // config.heads
 
-    def memory(
-        name: str, shape: tuple[int | str, ...], *, length_axis: int, padding: float = 0.0
-    ) -> StateTensor:
+    def memory(name: str, shape: tuple[int | str, ...], *, length_axis: int) -> StateTensor:
         return StateTensor(
             name=f"memory.{name}",
             kind=StateKind.MEMORY,
-            dtype="float32",
+            dtype=dtype,
             shape=shape,
             length_axis=length_axis,
-            padding=padding,
+            padding=0.0,
             output=None,
         )
 
@@ -61,7 +72,7 @@ def state_tensors(config: TransformerConfig) -> list[StateTensor]:
         return StateTensor(
             name=f"cache.{name}",
             kind=StateKind.CACHE,
-            dtype="float32",
+            dtype=dtype,
             shape=("hypotheses", heads, "capacity", size),
             length_axis=2,
             padding=0.0,
@@ -69,7 +80,6 @@ def state_tensors(config: TransformerConfig) -> list[StateTensor]:
         )
 
     layers = range(config.decoder_layers)
-    shape = ("sources", 1, 1, "source_length")
     return [
         *(
             memory(f"{i}.key", ("sources", heads, size, "source_length"), length_axis=3)
@@ -79,18 +89,9 @@ def state_tensors(config: TransformerConfig) -> list[StateTensor]:
             memory(f"{i}.value", ("sources", heads, "source_length", size), length_axis=2)
             for i in layers
         ),
-        memory("bias", shape, length_axis=3, padding=float("-inf")),
+        source_bias(("sources", 1, 1, "source_length")),
         *(cache(f"{i}.key") for i in layers),
         *(cache(f"{i}.value") for i in layers),
-    ]
-
-
-def state_ports(config: TransformerConfig, kind: StateKind) -> list[Port]:
-    """Return the ports of one kind of state, in the order that the graphs take them."""
-    return [
-        Port(tensor.name, torch.float32, tensor.shape)
-        for tensor in state_tensors(config)
-        if tensor.kind is kind
     ]
 
 
@@ -100,11 +101,15 @@ class EncoderGraph(nn.Module):
     Args:
         model: The trained model, with the values that the bundle stores.
         projections: How to compute the linear layers.
+        state: As declared.
     """
 
-    def __init__(self, model: Transformer, projections: Projections) -> None:
+    def __init__(
+        self, model: Transformer, projections: Projections, state: Sequence[StateTensor]
+    ) -> None:
         super().__init__()
         self.config = model.config
+        self.state = state
         self.embedding = projections.embedding(model.source_embedding.weight)
         self.positions = model.encoder_positions
         self.layers = nn.ModuleList(
@@ -123,7 +128,7 @@ class EncoderGraph(nn.Module):
 
     def outputs(self) -> list[Port]:
         """The memory."""
-        return state_ports(self.config, StateKind.MEMORY)
+        return encoder_outputs(self.state)
 
     def arguments(self, values: Sequence[T]) -> tuple[T, ...]:
         """Arrange one value per input the way `forward` takes them."""
@@ -152,16 +157,27 @@ class StepGraph(nn.Module):
     Args:
         model: The trained model, with the values that the bundle stores.
         projections: How to compute the linear layers.
+        state: As declared.
         tail: What becomes of the logits.
+        attention: How to attend to the caches.
     """
 
-    def __init__(self, model: Transformer, projections: Projections, tail: Tail) -> None:
+    def __init__(
+        self,
+        model: Transformer,
+        projections: Projections,
+        state: Sequence[StateTensor],
+        *,
+        tail: Tail,
+        attention: CachedAttention,
+    ) -> None:
         super().__init__()
         self.config = model.config
+        self.state = state
         self.embedding = projections.embedding(model.target_embedding.weight)
         self.positions = model.decoder_positions
         self.layers = nn.ModuleList(
-            DecoderBlock(layer, projections, f"decoder.{i}")
+            DecoderBlock(layer, projections, f"decoder.{i}", attention=attention)
             for i, layer in enumerate(model.decoder_layers)
         )
         self.norm = model.decoder_norm
@@ -175,17 +191,12 @@ class StepGraph(nn.Module):
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
             *self.tail.inputs(),
-            *state_ports(self.config, StateKind.MEMORY),
-            *state_ports(self.config, StateKind.CACHE),
+            *state_inputs(self.state, StateKind.MEMORY, StateKind.CACHE),
         ]
 
     def outputs(self) -> list[Port]:
         """What the tail returns, and the caches with one position more."""
-        caches = [t for t in state_tensors(self.config) if t.kind is StateKind.CACHE]
-        return [
-            *self.tail.outputs(),
-            *(Port(str(t.output), torch.float32, t.shape) for t in caches),
-        ]
+        return [*self.tail.outputs(), *state_outputs(self.state)]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
         """Arrange one value per input the way `forward` takes them: most of them as lists."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,8 @@ class WeightStore:
     """Tensors that are told apart by content, not by name.
 
     torch.onnx merges parameters that are equal, and two graphs may use one name for two things.
-    What a graph computes with in bytes is found among the matrices that were rounded to bytes, so a
-    variant in int8 adds nothing to the file.
+    What a graph computes with in bytes or in halves is found among the forms of what is stored, and
+    so is a matrix with rows and columns the other way round: no variant adds anything to the file.
 
     Args:
         names: What tensors of this content are to be called; others keep their graph's name.
@@ -40,19 +40,19 @@ class WeightStore:
 
         Args:
             name: What the graph calls it.
-            array: float32 of any shape; or the bytes of a matrix, which must be here already.
+            array: float32 of any shape; or a form of a tensor that must be here already.
 
         Raises:
-            ExportError: The bytes belong to no matrix.
+            ExportError: It is no form of any.
         """
         content = _content(array)
-        if array.dtype != np.float32 or content not in self._places:
-            self._read_matrices()
+        if content not in self._places:
+            self._note_forms()
         if content not in self._places:
             if array.dtype != np.float32:
                 raise ExportError(
-                    f"the bytes of {name} are not those of a stored matrix; int8 graphs need a "
-                    "model that was rounded to int8"
+                    f"{name} is {array.dtype}, and not a form of a tensor that is stored; graphs "
+                    "in int8 need a model that was rounded to int8"
                 )
             self._places[content] = Initializer(tensor=self._keep(name, content, array))
         return self._places[content]
@@ -72,20 +72,31 @@ class WeightStore:
         self._unread.append(own)
         return own
 
-    def _read_matrices(self) -> None:
-        """Take note of the bytes and scales of the matrices that have come since the last time."""
+    def _note_forms(self) -> None:
+        """Take note of all forms of the tensors that have come since the last time."""
         for name in self._unread:
-            quantized = recognize(self.tensors[name])
-            if quantized is None:
-                continue
-            for array, part, transposed in (
-                (quantized.values, Part.VALUES, False),
-                (quantized.values.T, Part.VALUES, True),
-                (quantized.scales, Part.SCALES, False),
-            ):
+            for array, part, transposed in _forms(self.tensors[name]):
                 place = Initializer(tensor=name, part=part, transposed=transposed)
                 self._places.setdefault(_content(array), place)
         self._unread.clear()
+
+
+def _forms(tensor: Floats) -> Iterator[tuple[Array, Part, bool]]:
+    """Yield what a loader can make of a tensor: the array, its part, whether it is transposed."""
+    parts: list[tuple[Array, Part]] = [(tensor, Part.FLOATS), (_halves(tensor), Part.HALVES)]
+    quantized = recognize(tensor)
+    if quantized is not None:
+        parts.append((quantized.values, Part.VALUES))
+        yield quantized.scales, Part.SCALES, False
+    for array, part in parts:
+        yield array, part, False
+        if array.ndim == 2:
+            yield array.T, part, True
+
+
+def _halves(tensor: Floats) -> npt.NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        return tensor.astype(np.float16)
 
 
 def _content(array: npt.NDArray[Any]) -> _Content:

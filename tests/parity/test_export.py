@@ -13,6 +13,7 @@ from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Storage
 from ferryman_export.commands.export import app
 from ferryman_export.projection import FloatProjections
+from ferryman_export.recipe import FP32
 from ferryman_export.variants import lower_variant, weight_store
 from ferryman_training.decoding import decode_greedily
 
@@ -24,7 +25,7 @@ def models(bundle):
 
 
 def test_the_same_model_gives_the_same_bytes(model, lowered):
-    again = lower_variant(model, FloatProjections(), weight_store(model))
+    again = lower_variant(model, FP32, FloatProjections(), weight_store(model))
     assert again.graphs == lowered.graphs
     assert again.values.keys() == lowered.values.keys()
     for name, tensor in again.values.items():

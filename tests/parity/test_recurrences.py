@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ferryman_bundle.manifest import Storage
 from ferryman_export.interface import Port
 from ferryman_export.lowering import lower
+from ferryman_export.projection import FloatProjections
 from ferryman_export.recurrences import CellStep, SourceLayer
 from ferryman_export.weight_store import WeightStore
 
@@ -70,7 +71,7 @@ def stack(request):
 @pytest.fixture(scope="module")
 def lowered(stack):
     store = WeightStore()
-    return lower({"layers": Layers(stack)}, store)["layers"], store
+    return lower({"layers": Layers(stack)}, store, opset=20)["layers"], store
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +159,7 @@ def test_a_step_equals_torch_s(cell, seed):
     stack = cell(WIDTH, UNITS, num_layers=2)
     for parameter in stack.parameters():
         parameter.uniform_(-0.5, 0.5)
-    steps = [CellStep(stack, layer) for layer in range(2)]
+    steps = [CellStep(stack, layer, FloatProjections(), f"{layer}") for layer in range(2)]
     x = torch.randn(9, 3, WIDTH)
     expected, _ = stack(x)
     zeros = torch.zeros(3, UNITS)
@@ -166,6 +167,6 @@ def test_a_step_equals_torch_s(cell, seed):
     for t in range(len(x)):
         y = x[t]
         for layer, step in enumerate(steps):
-            states[layer] = step(step.project(y), states[layer])
+            states[layer] = step(step.input(y), states[layer])
             y = states[layer][0]
         torch.testing.assert_close(y, expected[t], atol=TOLERANCE, rtol=0)

@@ -18,6 +18,7 @@ from ferryman_bundle.tokenizer import BOS
 from ferryman_export.greedy import decode_graphs_greedily
 from ferryman_export.parity import Comparison, compare_teacher_forced
 from ferryman_export.projection import FloatProjections
+from ferryman_export.recipe import FP32
 from ferryman_export.runner import GraphRunner
 from ferryman_export.variants import lower_variant, weight_store
 from ferryman_training.batching import TokenPair
@@ -73,7 +74,7 @@ def build(settings, seed):
 @pytest.fixture(scope="module", params=QUICK.values(), ids=QUICK.keys())
 def exported(request):
     model = build(request.param, request.config.option.seed)
-    lowered = lower_variant(model, FloatProjections(), weight_store(model))
+    lowered = lower_variant(model, FP32, FloatProjections(), weight_store(model))
     return model, lowered, lowered.state, GraphRunner(lowered)
 
 
@@ -97,7 +98,9 @@ def test_graphs_equal_the_model_at_every_step_in_every_tensor(exported, pairs):
     model, _, state, runner = exported
     comparison = compared(model, runner, pairs)
     names = {tensor.output or tensor.name for tensor in state}
-    assert comparison.worst.keys() == names | {"candidate_log_probs", "log_probs"}
+    outputs = {"candidate_log_probs", "log_probs", "token_log_probs"}
+    attention = {"attention"} if model.decoder.score else set()
+    assert comparison.worst.keys() == names | outputs | attention
     assert max(comparison.worst.values()) < TOLERANCE
     assert comparison.agreed == comparison.steps == sum(len(pair.target) + 1 for pair in pairs)
 
@@ -126,7 +129,7 @@ def test_every_wrong_matrix_is_noticed(exported, pairs):
 @pytest.mark.parametrize("settings", DEEP, ids=lambda s: " ".join(map(str, s.values())))
 def test_every_combination_equals_the_model(settings, pairs, seed):
     model = build(settings, seed)
-    lowered = lower_variant(model, FloatProjections(), weight_store(model))
+    lowered = lower_variant(model, FP32, FloatProjections(), weight_store(model))
     comparison = compared(model, GraphRunner(lowered), pairs)
     assert max(comparison.worst.values()) < TOLERANCE
 

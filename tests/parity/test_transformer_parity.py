@@ -40,7 +40,8 @@ def test_graphs_equal_the_model_at_every_step_in_every_tensor(model, runner, tok
     comparison = Comparison()
     compare_teacher_forced(model, runner, tokens[:16], comparison)
     names = {tensor.output or tensor.name for tensor in state}
-    assert comparison.worst.keys() == names | {"candidate_log_probs", "log_probs"}
+    outputs = {"candidate_log_probs", "log_probs", "token_log_probs", "attention"}
+    assert comparison.worst.keys() == names | outputs
     assert max(comparison.worst.values()) < TOLERANCE
     assert comparison.steps == sum(len(pair.target) + 1 for pair in tokens[:16])
     assert comparison.agreed == comparison.steps

@@ -165,13 +165,25 @@ class Transformer(Seq2Seq):
 
         See `Seq2Seq.attention`.
         """
-        memory = self.encode(source)
-        readers, _ = self._decode(memory, target)
+        _, weights = self.decode_looking(self.encode(source), target)
+        return weights
+
+    def decode_looking(self, memory: Memory, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode whole targets, and tell what they look at.
+
+        Args:
+            memory: From `encode`.
+            target: (B, T), see `Seq2Seq.forward`.
+
+        Returns:
+            What `forward` returns, and what `attention` returns.
+        """
+        readers, hidden = self._decode(memory, target)
         aligned = self.config.aligned_head
         index = self.config.decoder_layers - 1 if aligned is None else aligned.layer
         layer = self.decoder_layers[index]
         weights = layer.looks(readers[index], memory.keys[index], memory.bias)
-        return weights.mean(dim=1) if aligned is None else weights[:, aligned.head]
+        return hidden, weights.mean(dim=1) if aligned is None else weights[:, aligned.head]
 
     def _decode(self, memory: Memory, target: Tensor) -> tuple[list[Tensor], Tensor]:
         """Decode whole targets.

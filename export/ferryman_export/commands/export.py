@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,19 @@ import typer
 from rich.console import Console
 
 from ferryman_bundle.manifest import Storage
-from ferryman_export.precision import Precision
+from ferryman_export.recipe import FP16, FP32, INT8, PORTABLE, Recipe
 
 if TYPE_CHECKING:
     from ferryman_training.corpus import SentencePair
+
+
+class _Choice(StrEnum):
+    """The variants that can be asked for by name."""
+
+    FP32 = FP32.name
+    INT8 = INT8.name
+    FP16 = FP16.name
+
 
 app = typer.Typer(add_completion=False)
 
@@ -49,13 +59,20 @@ def export(
         Storage, typer.Option(help="How matrices are stored; all variants share them.")
     ] = Storage.INT8,
     variants: Annotated[
-        list[Precision] | None,
+        list[_Choice] | None,
         typer.Option(
             "--variant",
             help="What the graphs compute with; may be given several times.",
             show_default="fp32 and, where matrices are stored as int8, int8",
         ),
     ] = None,
+    portable: Annotated[
+        bool,
+        typer.Option(
+            "--portable",
+            help="One variant only, of standard ONNX operators, that runs on any provider.",
+        ),
+    ] = False,
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -108,10 +125,8 @@ def export(
         trained = Checkpoint.load(checkpoint)
         corpus = trained.config.corpus
         pairs = read_pairs(sentences or corpus.valid)
-        precisions = _precisions(storage, variants)
-        examples = (
-            read_pairs(calibration or corpus.train[0]) if Precision.INT8 in precisions else []
-        )
+        recipes = _recipes(storage, variants, portable=portable)
+        examples = read_pairs(calibration or corpus.train[0]) if INT8 in recipes else []
         manifest = build_bundle(
             trained,
             bundle,
@@ -125,7 +140,7 @@ def export(
                 data=data_file.read_text("utf-8") if data_file else None,
             ),
             storage=storage,
-            precisions=precisions,
+            recipes=recipes,
             search=SearchSettings(beam_size=beam_size, length_penalty=length_penalty),
             evidence=Evidence(
                 parity=_spread(pairs, sentence_count),
@@ -142,23 +157,27 @@ def export(
     console.print(f"{manifest.name} {manifest.version} is in {bundle}", highlight=False)
 
 
-def _precisions(storage: Storage, chosen: list[Precision] | None) -> list[Precision]:
+def _recipes(storage: Storage, chosen: list[_Choice] | None, *, portable: bool) -> list[Recipe]:
     """Return the variants to make, the most exact first.
 
     Raises:
-        ExportError: They do not go with how matrices are stored.
+        ExportError: They do not go with how matrices are stored, or with each other.
     """
     from ferryman_export.errors import ExportError
 
+    if portable:
+        if chosen is not None:
+            raise ExportError("a portable bundle has one variant: leave out --variant")
+        return [PORTABLE]
     if chosen is None:
-        return list(Precision) if storage is Storage.INT8 else [Precision.FP32]
-    if Precision.FP32 not in chosen:
+        return [FP32, INT8] if storage is Storage.INT8 else [FP32]
+    if _Choice.FP32 not in chosen:
         raise ExportError("every bundle has the variant fp32: add --variant fp32")
-    if Precision.INT8 in chosen and storage is not Storage.INT8:
+    if _Choice.INT8 in chosen and storage is not Storage.INT8:
         raise ExportError(
             f"--variant int8 computes with the stored bytes, but --storage is {storage.value}"
         )
-    return [precision for precision in Precision if precision in chosen]
+    return [recipe for recipe in (FP32, INT8, FP16) if recipe.name in chosen]
 
 
 def _spread(pairs: Sequence[SentencePair], count: int) -> Sequence[SentencePair]:
