@@ -14,6 +14,7 @@ from ferryman_bundle.manifest import Storage
 from ferryman_export.calibration import calibrate
 from ferryman_export.parity import Comparison, compare_teacher_forced
 from ferryman_export.projection import FloatProjections, Int8Projections
+from ferryman_export.recipe import FP32, INT8
 from ferryman_export.rounding import round_weights
 from ferryman_export.runner import GraphRunner
 from ferryman_export.variants import lower_variant, weight_store
@@ -72,7 +73,7 @@ def pairs(request):
 def exported(model):
     """The store of weights, and the graphs in float."""
     store = weight_store(model)
-    return store, lower_variant(model, FloatProjections(), store)
+    return store, lower_variant(model, FP32, FloatProjections(), store)
 
 
 def compared(model, lowered, pairs):
@@ -91,7 +92,7 @@ def test_graphs_in_bytes_are_near_the_model(model, exported, pairs):
     store, _ = exported
     stored = set(store.tensors)
     projections = Int8Projections(calibrate(model, pairs))
-    comparison = compared(model, lower_variant(model, projections, store), pairs)
+    comparison = compared(model, lower_variant(model, INT8, projections, store), pairs)
     assert comparison.worst["log_probs"] < ROUNDING
     assert comparison.agreed / comparison.steps > 0.7
     added = [name for name in set(store.tensors) - stored if store.tensors[name].ndim > 1]
