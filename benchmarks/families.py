@@ -23,7 +23,7 @@ def main(
     corpus: Annotated[Path, typer.Argument(help="A folder: train.tsv[.xz], valid.tsv, test.tsv.")],
     out: Annotated[Path, typer.Argument(help="Where runs and tables go.")],
     pairs: Annotated[int, typer.Option(min=1, help="Of the corpus that are trained on.")] = 20_000,
-    updates: Annotated[int, typer.Option(min=10, help="Of each run on the corpus.")] = 450,
+    updates: Annotated[int, typer.Option(min=10, help="Of each run on the corpus.")] = 1000,
     reversal_updates: Annotated[int, typer.Option(min=10, help="Of each run on reversal.")] = 300,
     minutes: Annotated[
         float | None,

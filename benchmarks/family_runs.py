@@ -112,8 +112,8 @@ def corpus_task(corpus: Path, out: Path, *, pairs: int, updates: int, tested: in
             _write(read_pairs(corpus / f"{part}.tsv")[: max(tested, 500)], folder / f"{part}.tsv")
     settings: Sections = {
         "corpus": {"max_tokens": 100},
-        "vocabulary": {"size": 4000},
-        "batch": {"tokens": 4096, "micro_batches": 1},
+        "vocabulary": {"size": 2000},
+        "batch": {"tokens": 2048, "micro_batches": 1},
         "optimizer": {"label_smoothing": 0.1},
     }
     return Task(name="corpus", folder=folder, settings=settings, updates=updates, tested=tested)

@@ -39,9 +39,9 @@ def prepare(folder: Path, precision: str, tokens: int) -> tuple[int, Callable[[i
             epoch_updates=len(batches),
             micro_batches=[batches[number % len(batches)]],
         )
-        figures = learner.update(planned)
-        assert isinstance(figures, UpdateFigures), figures
-        return figures.target_tokens
+        done = learner.update(planned)
+        assert isinstance(done, UpdateFigures), "the loss is no number: there is nothing to time"
+        return done.target_tokens
 
     return learner.parameters, work
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 
 # ONNX Runtime writes telemetry files when it is imported, unless told before.
@@ -11,6 +12,10 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import hypothesis
 import pytest
+
+# Servers remember the bundles that they have loaded, but not in the cache of who runs the tests.
+_CACHE = tempfile.TemporaryDirectory(prefix="ferryman-tests-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 REPORTED = ("ferryman", "torch", "onnx", "onnxruntime", "grpcio", "numpy", "sentencepiece")
 

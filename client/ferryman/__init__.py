@@ -31,7 +31,7 @@ from ferryman.errors import (
 )
 from ferryman.results import FinishReason, Hypothesis, Translation, TranslationWarning
 from ferryman.retry import Retry
-from ferryman.search import Beam, Greedy, Search
+from ferryman.search import Beam, Greedy, LengthPenalty, Sampling, Search
 
 if TYPE_CHECKING:
     from ferryman.async_client import AsyncClient
@@ -53,6 +53,7 @@ __all__ = [
     "InputTooLongError",
     "InvalidRequestError",
     "LanguagePair",
+    "LengthPenalty",
     "Limits",
     "Model",
     "ModelNotFoundError",
@@ -61,6 +62,7 @@ __all__ = [
     "OverloadedError",
     "RequestCancelledError",
     "Retry",
+    "Sampling",
     "Search",
     "ServerError",
     "ServerInfo",

@@ -106,7 +106,7 @@ class Client:
             source: BCP-47 code of its language; may be left out where the server has one only.
             target: BCP-47 code of the language to translate into; as ``source``.
             model: ``name`` or ``name@version``; the server chooses where it is left out.
-            search: `Greedy` or `Beam`; the model's own where it is left out.
+            search: `Greedy`, `Beam` or `Sampling`; the model's own where it is left out.
             timeout: Seconds that the whole call may take; the client's for each request of it
                 where it is left out.
 

@@ -32,7 +32,10 @@ SUMMARIES = {
     "corpus": "Make a parallel corpus out of freely licensed text.",
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
+    "average": "Make one checkpoint of several.",
+    "plot": "Draw the course of training runs.",
     "attention": "Draw what each piece of a translation looked at.",
+    "bundle": "Look into bundles, check them, and pack them for shipping.",
 }
 """The order of `--help`, which describes the verbs of this project without importing them."""
 

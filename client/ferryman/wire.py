@@ -7,7 +7,7 @@ from datetime import UTC
 
 from ferryman import description, results
 from ferryman.errors import ErrorDetails, ServerError
-from ferryman.search import Beam, Greedy, Search
+from ferryman.search import Beam, Greedy, LengthPenalty, Sampling, Search
 from ferryman.statuses import error_of_status
 from ferryman.v1 import model_pb2, options_pb2, translation_pb2, translation_service_pb2
 
@@ -16,7 +16,10 @@ _FINISH_REASONS = {
     translation_pb2.FINISH_REASON_MAX_TOKENS: results.FinishReason.MAX_TOKENS,
     translation_pb2.FINISH_REASON_LOOP_GUARD: results.FinishReason.LOOP_GUARD,
 }
-
+_LENGTH_PENALTIES = {
+    LengthPenalty.EXPONENT: options_pb2.LENGTH_PENALTY_KIND_EXPONENT,
+    LengthPenalty.GNMT: options_pb2.LENGTH_PENALTY_KIND_GNMT,
+}
 
 MakeRequest = Callable[[Sequence[str]], translation_service_pb2.TranslateTextRequest]
 """Makes the requests of one call, which differ in their texts only."""
@@ -42,18 +45,48 @@ def _decoding_of(search: Search | None) -> options_pb2.DecodingOptions | None:
     """Return the options of a search; None, which leaves all of them to the model, for none."""
     if search is None:
         return None
+    # A field that is given None is not set.
     options = options_pb2.DecodingOptions(
-        min_tokens=search.min_tokens, max_tokens=search.max_tokens
+        min_tokens=search.min_tokens,
+        max_tokens=search.max_tokens,
+        max_length_ratio=search.max_length_ratio,
+        min_length_ratio=search.min_length_ratio,
+        repetition_penalty=search.repetition_penalty,
+        no_repeat_ngram_size=search.no_repeat_ngram_size,
+        suppress=search.suppress,
+        loop_guard_tokens=search.loop_guard_tokens,
     )
     match search:
         case Greedy():
             options.beam_size = options.num_hypotheses = 1
         case Beam():
-            options.beam_size = search.size
-            options.num_hypotheses = search.num_hypotheses
-            if search.length_penalty is not None:
-                options.length_penalty = search.length_penalty
+            options.MergeFrom(_beam_of(search))
+        case Sampling():
+            options.beam_size, options.num_hypotheses = 1, search.num_hypotheses
+            sampling = options_pb2.Sampling(
+                temperature=search.temperature,
+                top_k=search.top_k,
+                top_p=search.top_p,
+                min_p=search.min_p,
+                seed=search.seed,
+            )
+            options.sampling.CopyFrom(sampling)
     return options
+
+
+def _beam_of(search: Beam) -> options_pb2.DecodingOptions:
+    kind = search.length_penalty_kind
+    return options_pb2.DecodingOptions(
+        beam_size=search.size,
+        num_hypotheses=search.num_hypotheses,
+        length_penalty=search.length_penalty,
+        length_penalty_kind=None if kind is None else _LENGTH_PENALTIES[kind],
+        coverage_penalty=search.coverage_penalty,
+        patience=search.patience,
+        early_stopping=search.early_stopping,
+        beam_groups=search.groups,
+        diversity_penalty=search.diversity_penalty,
+    )
 
 
 def translations_of(

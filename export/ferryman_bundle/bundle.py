@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
-from ferryman_bundle.document import parse_manifest
 from ferryman_bundle.errors import BundleError
-from ferryman_bundle.files import opened_directory, read_files, read_manifest_file
+from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.manifest import CARD, LICENCE, TOKENIZER, WEIGHTS, Manifest
 from ferryman_bundle.quantization import Floats
+from ferryman_bundle.sealed import SealedBundle
 from ferryman_bundle.tokenizer import Tokenizer, TokenizerError
 from ferryman_bundle.variant import GraphEntry, Initializer
 from ferryman_bundle.weights import Array, Weights
@@ -38,24 +36,34 @@ class Bundle:
         object.__setattr__(self, "weights", weights)
 
     @classmethod
-    def load(cls, directory: Path) -> Bundle:
-        """Read a bundle into memory; the directory is not touched again.
+    def load(cls, path: Path, limits: SizeLimits | None = None) -> Bundle:
+        """Read a bundle into memory; what is at the path is not touched again.
 
         No parser sees a byte of a file before its size and its SHA-256 have been checked.
+
+        Args:
+            path: Of its directory, or of its packed form.
+            limits: How much is read at most.
 
         Raises:
             BundleError: In one line, naming the file at fault.
         """
+        sealed = SealedBundle.read(path, limits)
         try:
-            with opened_directory(directory) as descriptor:
-                document = read_manifest_file(descriptor)
-                manifest = parse_manifest(document)
-                contents = read_files(descriptor, manifest.files)
-            tokenizer = _tokenizer(contents[TOKENIZER], manifest)
+            return cls.open(sealed)
         except BundleError as error:
-            raise BundleError(f"{directory}: {error}") from error
-        digest = hashlib.sha256(document).hexdigest()
-        return cls(manifest, tokenizer, MappingProxyType(contents), digest)
+            raise BundleError(f"{path}: {error}") from error
+
+    @classmethod
+    def open(cls, sealed: SealedBundle) -> Bundle:
+        """Make a bundle of files that have been checked.
+
+        Raises:
+            BundleError: The tokenizer is none, or not the one that the graphs were made for.
+        """
+        manifest = sealed.manifest
+        tokenizer = _tokenizer(sealed.contents[TOKENIZER], manifest)
+        return cls(manifest, tokenizer, sealed.contents, sealed.digest)
 
     def graph(self, name: str, variant: str = "fp32") -> bytes:
         """Return an ONNX graph, whose initializers are to be supplied from `initializer_values`.

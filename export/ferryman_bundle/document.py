@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pydantic
 
-from ferryman_bundle.errors import BundleError
+from ferryman_bundle.errors import BundleError, one_line
 from ferryman_bundle.format_1 import Manifest1, upgrade
 from ferryman_bundle.manifest import FORMAT, FORMAT_VERSION, MANIFEST, Manifest
 
 _FORMATS: Final = (1, FORMAT_VERSION)
 
 
+class Document(NamedTuple):
+    """What ``manifest.json`` says."""
+
+    format_version: int
+    """Of the file; the manifest is of today's."""
+    manifest: Manifest
+
+
 def parse_manifest(content: bytes) -> Manifest:
+    """Return what ``manifest.json`` says; see `parse_document`."""
+    return parse_document(content).manifest
+
+
+def parse_document(content: bytes) -> Document:
     """Read ``manifest.json``; older formats come out as today's.
 
     Raises:
@@ -32,13 +46,13 @@ def parse_manifest(content: bytes) -> Manifest:
         )
     if type(version) is not int or version not in _FORMATS:
         raise BundleError(
-            f"{MANIFEST}: has the unknown format {_shown(version)}; this ferryman reads the "
-            f"formats {' and '.join(map(str, _FORMATS))}; export the bundle again"
+            f"{MANIFEST}: has the unknown format {one_line(repr(version))}; this ferryman reads "
+            f"the formats {' and '.join(map(str, _FORMATS))}; export the bundle again"
         )
     try:
         if version == 1:
-            return upgrade(Manifest1.model_validate(document))
-        return Manifest.model_validate(document)
+            return Document(version, upgrade(Manifest1.model_validate(document)))
+        return Document(version, Manifest.model_validate(document))
     except pydantic.ValidationError as error:
         raise BundleError(f"{MANIFEST}: {_faults(error)}; export the bundle again") from error
 
@@ -48,6 +62,11 @@ def write_manifest(manifest: Manifest) -> bytes:
     return (manifest.model_dump_json(indent=2) + "\n").encode()
 
 
+def seal_of(document: bytes) -> bytes:
+    """Return the content of ``manifest.sha256``, which ``sha256sum --check`` understands."""
+    return f"{hashlib.sha256(document).hexdigest()}  {MANIFEST}\n".encode()
+
+
 def _parse_json(content: bytes) -> Any:
     """Parse JSON strictly: a document that two parsers could understand differently is refused."""
     try:
@@ -55,7 +74,7 @@ def _parse_json(content: bytes) -> Any:
         # An escaped half of a surrogate pair is a string that can be neither sent nor printed.
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        reason = _shown(str(error), quoted=False)
+        reason = one_line(str(error))
         raise BundleError(
             f"{MANIFEST}: is not valid JSON ({reason}); fetch the bundle again"
         ) from error
@@ -67,7 +86,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{_shown(twice)} is there twice")
+        raise ValueError(f"{one_line(repr(twice))} is there twice")
     return members
 
 
@@ -78,14 +97,4 @@ def _faults(error: pydantic.ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     more = f" (and {len(others)} more)" if others else ""
     text = f"{path}: {message}" if path else message
-    return _shown(text, quoted=False) + more
-
-
-_LONGEST: Final = 300
-
-
-def _shown(value: object, *, quoted: bool = True) -> str:
-    """Return a value of the file for a message, which stays one line of bounded length."""
-    text = repr(value) if quoted else str(value)
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
-    return text.encode("unicode_escape").decode()
+    return one_line(text) + more

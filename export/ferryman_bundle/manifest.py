@@ -29,6 +29,7 @@ __all__ = [
     "FORMAT_VERSION",
     "LICENCE",
     "MANIFEST",
+    "SEAL",
     "TOKENIZER",
     "WEIGHTS",
     "FileEntry",
@@ -54,6 +55,8 @@ __all__ = [
 FORMAT: Final = "ferryman-bundle"
 FORMAT_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
+SEAL: Final = "manifest.sha256"
+"""The SHA-256 of the manifest, as ``sha256sum`` writes it; bundles of format 1 have none."""
 WEIGHTS: Final = "weights.safetensors"
 TOKENIZER: Final = "tokenizer.model"
 CARD: Final = "README.md"
@@ -198,8 +201,9 @@ class Manifest(Section):
         missing = {WEIGHTS, TOKENIZER, CARD, LICENCE, *graphs, *lists} - set(self.files)
         if missing:
             raise ValueError(f"files: lacks {min(missing)!r}")
-        if MANIFEST in self.files:
-            raise ValueError(f"files: {MANIFEST!r} cannot hold its own digest")
+        for name in (MANIFEST, SEAL):
+            if name in self.files:
+                raise ValueError(f"files: {MANIFEST!r} cannot hold the digest of {name!r}")
         return self
 
     @model_validator(mode="after")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ferryman_bundle.manifest import Manifest, Parity, Quality, Storage
-from ferryman_training.model_config import TransformerConfig
+from ferryman_training.model_config import ModelConfig, RecurrentConfig, TransformerConfig
 
 
-def render_card(manifest: Manifest, config: TransformerConfig, *, data: str | None) -> str:
+def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -50,7 +50,7 @@ translation may be wrong, leave something out or add something, and reads fluent
 let a person who knows both languages check whatever matters."""
 
 
-def _model(manifest: Manifest, config: TransformerConfig) -> str:
+def _model(manifest: Manifest, config: ModelConfig) -> str:
     stored = {entry.storage for entry in manifest.weights.values()}
     storage = (
         "matrices as int8 with one scale per row, computed in float32"
@@ -59,14 +59,37 @@ def _model(manifest: Manifest, config: TransformerConfig) -> str:
     )
     size = sum(file.size for file in manifest.files.values()) / 1e6
     rows = {
-        "Architecture": f"{manifest.family}, pre-norm, ReLU, tied embeddings",
-        "Layers": f"{config.encoder_layers} encoder, {config.decoder_layers} decoder",
-        "Width": f"{config.width}, {config.heads} heads, feed-forward {config.feed_forward}",
+        **_architecture(config),
         "Vocabulary": f"{manifest.tokens.vocabulary_size:,} SentencePiece pieces, byte fallback",
         "Parameters": f"{manifest.parameters:,}",
         "Weights": f"{storage}; {size:.1f} MB in all",
     }
     return "## Model\n\n" + _table(("", ""), rows.items())
+
+
+def _architecture(config: ModelConfig) -> dict[str, str]:
+    """Return what is to be said of a model of either family."""
+    layers = f"{config.encoder_layers} encoder, {config.decoder_layers} decoder"
+    match config:
+        case TransformerConfig():
+            heads, hidden = config.heads, config.feed_forward
+            return {
+                "Architecture": "Transformer, pre-norm, ReLU, tied embeddings",
+                "Layers": layers,
+                "Width": f"{config.width}, {heads} heads, feed-forward {hidden}",
+            }
+        case RecurrentConfig():
+            attention = {
+                "none": "without attention",
+                "bahdanau": "with Bahdanau's attention",
+                "luong": f"with Luong's attention ({config.score})",
+            }[config.attention]
+            direction = "bidirectional" if config.bidirectional else "unidirectional"
+            return {
+                "Architecture": f"recurrent, {config.cell.upper()}, {attention}",
+                "Layers": f"{layers}; the encoder is {direction}",
+                "Width": f"{config.width}",
+            }
 
 
 def _quality(quality: Quality | None) -> str:

@@ -29,6 +29,7 @@ _EXAMPLE_SIZES: Final[Mapping[str, int]] = {
     "source_length": 8,
     "capacity": 5,
     "candidates": 7,
+    "target_length": 9,
 }
 
 
@@ -47,9 +48,9 @@ class Port:
         return torch.zeros(sizes, dtype=self.dtype)
 
     def dynamic_axes(self) -> dict[int, torch.export.Dim]:
-        """Return which axes torch.export must keep open."""
+        """Return which axes torch.export must keep open; one that it cannot is an error."""
         return {
-            axis: torch.export.Dim.AUTO
+            axis: torch.export.Dim.DYNAMIC
             for axis, size in enumerate(self.shape)
             if isinstance(size, str)
         }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 import numpy as np
@@ -16,12 +15,16 @@ import torch
 from onnx import numpy_helper
 
 from ferryman_bundle.manifest import WEIGHTS
-from ferryman_bundle.quantization import Floats
+from ferryman_bundle.variant import Initializer, Part
 from ferryman_export.interface import Port
+from ferryman_export.lowered import LoweredGraph
+from ferryman_export.weight_store import WeightStore
 
 _OPSET: Final = 20
 _INLINE_BYTES: Final = 1024
 """Initializers smaller than this stay in the graph."""
+_WEIGHT_BYTES: Final[Mapping[int, int]] = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.INT8: 1}
+"""Of one element, for the types that weights have."""
 
 
 class Graph(Protocol):
@@ -40,69 +43,45 @@ class Graph(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LoweredGraph:
-    """An ONNX graph without its weights."""
-
-    file: bytes
-    """The ONNX file; its large initializers are external, to be supplied by the loader."""
-    weights: tuple[str, ...]
-    """Names of the external initializers."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoweredGraphs:
-    """ONNX graphs and the tensors they refer to by name."""
-
-    graphs: dict[str, LoweredGraph]
-    tensors: dict[str, Floats]
-    """The external initializers of all graphs, by name; no two are equal."""
-
-
-def lower(graphs: Mapping[str, Graph]) -> LoweredGraphs:
+def lower(graphs: Mapping[str, Graph], store: WeightStore) -> dict[str, LoweredGraph]:
     """Export modules to ONNX graphs that share their weights.
 
     Args:
         graphs: The modules, by the name of their graph.
+        store: Where the weights go; all variants of a bundle have the same.
     """
-    return separate_weights({name: _trace(graph) for name, graph in graphs.items()})
+    return {name: separate_weights(_trace(graph), store) for name, graph in graphs.items()}
 
 
-def separate_weights(models: Mapping[str, onnx.ModelProto]) -> LoweredGraphs:
-    """Take the weights out of ONNX models, which are changed by that.
-
-    Tensors are told apart by content, not by name: torch.onnx merges parameters that are equal,
-    and two graphs may use one name for two things.
+def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph:
+    """Take the weights out of an ONNX model, which is changed by that.
 
     Args:
-        models: The models, by the name of their graph.
+        model: The model.
+        store: Where the weights go.
     """
-    tensors: dict[str, Floats] = {}
-    names: dict[tuple[tuple[int, ...], bytes], str] = {}
-    lowered: dict[str, LoweredGraph] = {}
-    for graph, model in models.items():
-        renamed: dict[str, str] = {}
-        for initializer in model.graph.initializer:
-            array = numpy_helper.to_array(initializer)
-            if array.dtype != np.float32 or array.nbytes < _INLINE_BYTES:
-                continue
-            content = (array.shape, hashlib.sha256(array.tobytes()).digest())
-            if content not in names:
-                taken = initializer.name in tensors
-                names[content] = f"{graph}.{initializer.name}" if taken else initializer.name
-                tensors[names[content]] = np.array(array)
-            renamed[initializer.name] = names[content]
-            _make_external(initializer)
-        _rename(model.graph, renamed)
-        file = model.SerializeToString(deterministic=True)
-        lowered[graph] = LoweredGraph(file, tuple(sorted(set(renamed.values()))))
-    return LoweredGraphs(lowered, tensors)
+    _flatten_initializers(model.graph)
+    computed = {name for node in model.graph.node for name in node.output}
+    renamed: dict[str, str] = {}
+    places: dict[str, Initializer] = {}
+    for initializer in model.graph.initializer:
+        if not _is_weight(initializer):
+            continue
+        place = store.place(initializer.name, numpy_helper.to_array(initializer))
+        form = "" if place.part is Part.FLOATS else f":{place.part.value}"
+        own = f"{place.tensor}{form}{':transposed' * place.transposed}"
+        while own in computed:  # the tensor has its name from another graph
+            own += ":weight"
+        renamed[initializer.name], places[own] = own, place
+        _make_external(initializer)
+    _rename(model.graph, renamed)
+    return LoweredGraph(model.SerializeToString(deterministic=True), dict(sorted(places.items())))
 
 
 def _trace(graph: Graph) -> onnx.ModelProto:
     """Export one module, with the names and shapes that it declares."""
     inputs, outputs = graph.inputs(), graph.outputs()
-    with _quiet():
+    with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             cast("torch.nn.Module", graph).eval(),
             graph.arguments([port.example() for port in inputs]),
@@ -123,6 +102,12 @@ def _trace(graph: Graph) -> onnx.ModelProto:
     return model
 
 
+def _is_weight(initializer: onnx.TensorProto) -> bool:
+    """Return whether an initializer leaves the graph."""
+    size: int = math.prod(initializer.dims) * _WEIGHT_BYTES.get(initializer.data_type, 0)
+    return size >= _INLINE_BYTES
+
+
 def _strip(model: onnx.ModelProto) -> None:
     """Remove what differs from machine to machine: source paths, traces, inferred symbols."""
     for item in (model, model.graph, *model.graph.node, *model.graph.initializer):
@@ -141,8 +126,35 @@ def _rename(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
     kept = list(initializers.values())
     del graph.initializer[:]
     graph.initializer.extend(kept)
+    _rename_inputs(graph, renamed)
+
+
+def _rename_inputs(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
+    """Give what nodes read other names, in the bodies of loops as well."""
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _rename_inputs(attribute.g, renamed)
+
+
+def _flatten_initializers(graph: onnx.GraphProto) -> None:
+    """Make matrices of the weights that have more axes, and shape them in the graph.
+
+    Only matrices are stored as bytes. ONNX Runtime folds the nodes away when it makes a session.
+    """
+    nodes = []
+    for initializer in graph.initializer:
+        if len(initializer.dims) <= 2 or not _is_weight(initializer):
+            continue
+        whole, matrix = initializer.name, f"{initializer.name}.matrix"
+        shape = numpy_helper.from_array(np.array(initializer.dims, np.int64), f"{whole}.shape")
+        graph.initializer.append(shape)
+        initializer.name = matrix
+        initializer.dims[:] = [math.prod(initializer.dims[:-1]), initializer.dims[-1]]
+        nodes.append(onnx.helper.make_node("Reshape", [matrix, shape.name], [whole]))
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
 
 
 def _make_external(initializer: onnx.TensorProto) -> None:

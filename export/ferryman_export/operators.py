@@ -6,9 +6,12 @@ run there.
 
 Dimension key:
     R: hypotheses    H: heads    K: width of a head    D: H x K    C: capacity    V: vocabulary
+    B: sources    S: source tokens    N: directions    G: gates    U: units of a recurrent layer
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -53,6 +56,47 @@ def group_query_attention(
     return attended, keys, values
 
 
+def recurrence(
+    operator: str,
+    x: Tensor,
+    weights: tuple[Tensor, Tensor, Tensor],
+    lengths: Tensor,
+) -> tuple[Tensor, ...]:
+    """A recurrent layer over whole sources; each ends where its own length says.
+
+    ONNX ``LSTM`` and ``GRU`` with ``sequence_lens``: what comes after a source's end is zeros, its
+    last state is that of its last token, and the way back begins at that token, as with packed
+    sequences in torch.
+
+    Args:
+        operator: ``LSTM`` or ``GRU``, whose reset gate comes after the matrix, as in torch.
+        x: (S, B, D).
+        weights: For the input (N, G x U, D), for the state (N, G x U, U), and both biases
+            (N, 2 x G x U), with the gates in ONNX's order.
+        lengths: Tokens of each source, int32 (B,).
+
+    Returns:
+        Outputs (S, N, B, U) and the last states, (N, B, U) each: hidden, and cell of an LSTM.
+    """
+    _require_export(operator)
+    length, batch, _ = x.shape
+    directions, _, units = weights[1].shape
+    last = [directions, batch, units]
+    states = 2 if operator == "LSTM" else 1
+    outputs = torch.onnx.ops.symbolic_multi_out(
+        operator,
+        (x, *weights, lengths),
+        {
+            "hidden_size": units,
+            "direction": "bidirectional" if directions == 2 else "forward",
+            **({"linear_before_reset": 1} if operator == "GRU" else {}),
+        },
+        dtypes=(x.dtype,) * (1 + states),
+        shapes=([length, directions, batch, units], *[last] * states),
+    )
+    return tuple(outputs)
+
+
 def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     """Return the k best of every row, best first, lower ids first among equals.
 
@@ -66,16 +110,92 @@ def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         Scores and ids, (R, k). While tracing they are said to be (R, 1), since the value of `k` is
         not known then; nothing after this may depend on that size.
     """
+    return _top_k(scores, k, largest=1)
+
+
+def smallest_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the k smallest of every row in ascending order, and where they were; see `top_k`."""
+    return _top_k(scores, k, largest=0)
+
+
+def flatten(x: Tensor) -> Tensor:
+    """Make one axis of all but the first, (R, ...) -> (R, any).
+
+    `torch.flatten` would compute the sizes in the graph, by five nodes more.
+    """
+    _require_export("Reshape")
+    shape = cast("list[int]", [x.shape[0], x.shape[1] * x.shape[2]])
+    flat: Tensor = torch.onnx.ops.symbolic(
+        "Reshape", (x, torch.tensor([0, -1])), dtype=x.dtype, shape=shape
+    )
+    return flat
+
+
+def _top_k(scores: Tensor, k: Tensor, *, largest: int) -> tuple[Tensor, Tensor]:
     _require_export("TopK")
-    rows = scores.shape[0]
-    best, ids = torch.onnx.ops.symbolic_multi_out(
+    shape = cast("list[int]", [scores.shape[0], k.item()])
+    values, places = torch.onnx.ops.symbolic_multi_out(
         "TopK",
         (scores, k),
-        {"axis": -1, "largest": 1, "sorted": 1},
-        dtypes=(torch.float32, torch.int64),
-        shapes=([rows, 1], [rows, 1]),
+        {"axis": -1, "largest": largest, "sorted": 1},
+        dtypes=(scores.dtype, torch.int64),
+        shapes=(shape, shape),
     )
-    return best, ids
+    return values, places
+
+
+def quantize_linear(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    """``QuantizeLinear``: round to the nearest of 256 levels, and to the last one beyond them.
+
+    Args:
+        x: float32 (...).
+        scale: Distance of two levels, float32 ().
+        zero_point: The level of zero, uint8 ().
+
+    Returns:
+        uint8 (...).
+    """
+    _require_export("QuantizeLinear")
+    levels: Tensor = torch.onnx.ops.symbolic(
+        "QuantizeLinear", (x, scale, zero_point), dtype=torch.uint8, shape=list(x.shape)
+    )
+    return levels
+
+
+def matmul_integer_to_float(
+    levels: Tensor,
+    values: Tensor,
+    *,
+    scale: Tensor,
+    zero_point: Tensor,
+    scales: Tensor,
+    bias: Tensor | None,
+) -> Tensor:
+    """``com.microsoft.MatMulIntegerToFloat``: a product of bytes, summed in int32, as float32.
+
+    With constant `scale`, `zero_point`, `values` and `scales` a row gets the same bits whatever
+    the other rows are.
+
+    Args:
+        levels: From `quantize_linear`, uint8 (M, K).
+        values: int8 (K, N).
+        scale: Of the levels, float32 ().
+        zero_point: Of the levels, uint8 ().
+        scales: Of the values, float32 (N,).
+        bias: float32 (N,).
+
+    Returns:
+        float32 (M, N).
+    """
+    _require_export("MatMulIntegerToFloat")
+    product: Tensor = torch.onnx.ops.symbolic(
+        "com.microsoft::MatMulIntegerToFloat",
+        (levels, values, scale, scales, zero_point, None, bias),
+        dtype=torch.float32,
+        shape=[levels.shape[0], values.shape[1]],
+        version=1,
+    )
+    return product
 
 
 def _require_export(operator: str) -> None:

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ferryman_bundle import StateTensor
 from ferryman_bundle.manifest import GoldenSentence, Parity
 from ferryman_export.errors import ExportError
 from ferryman_export.golden import choose_golden_sentences
 from ferryman_export.greedy import decode_graphs_greedily
-from ferryman_export.lowering import LoweredGraphs
+from ferryman_export.lowered import LoweredVariant
 from ferryman_export.parity import finite, measure_parity
 from ferryman_export.phases import Phases
+from ferryman_export.precision import Precision
 from ferryman_export.runner import GraphRunner
 from ferryman_training.batching import tokenize
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import decode_greedily
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import Seq2Seq
 
-REQUIRED_AGREEMENT: Final = 0.999
-"""Share of teacher-forced steps at which fp32 graphs must have the model's likeliest token."""
+REQUIRED_AGREEMENT: Final = {Precision.FP32: 0.999, Precision.INT8: 0.98}
+"""Share of teacher-forced steps at which graphs must have the model's likeliest token."""
 _GOLDEN_SENTENCES: Final = 12
 
 
@@ -32,6 +32,8 @@ class Evidence:
 
     parity: Sequence[SentencePair]
     """Real sentences for parity and golden sentences."""
+    calibration: Sequence[SentencePair] = ()
+    """Sentences of the training corpus, to calibrate int8 with."""
     test: Sequence[SentencePair] = ()
     """The test set for BLEU and chrF."""
     test_set: str | None = None
@@ -49,10 +51,10 @@ class Proof:
 
 
 def prove(
-    model: Transformer,
+    model: Seq2Seq,
     checkpoint: Checkpoint,
-    lowered: LoweredGraphs,
-    state: Sequence[StateTensor],
+    lowered: LoweredVariant,
+    precision: Precision,
     *,
     evidence: Evidence,
     phases: Phases,
@@ -63,7 +65,7 @@ def prove(
         model: With the values that the bundle stores.
         checkpoint: That it came from; its tokenizer and limits count here.
         lowered: The graphs.
-        state: What the graphs pass from step to step.
+        precision: Of the variant, which decides how far they may differ.
         evidence: The sentences to use.
         phases: Shows what is going on.
 
@@ -72,8 +74,8 @@ def prove(
     """
     tokens = [tokenize(pair, checkpoint.tokenizer) for pair in evidence.parity]
     sources = [pair.source for pair in tokens]
-    with phases.phase("Decoding with model and graphs") as found:
-        runner = GraphRunner(lowered, state)
+    with phases.phase(f"Decoding with the model and {precision.value}") as found:
+        runner = GraphRunner(lowered)
         expected = decode_greedily(model, sources)
         greedy = list(zip(expected, decode_graphs_greedily(runner, sources), strict=True))
         golden = choose_golden_sentences(
@@ -89,21 +91,22 @@ def prove(
         parity = measure_parity(model, runner, tokens, greedy)
         worst = max(parity.worst_difference.values())
         found.append(f"{parity.steps:,} steps, worst difference {worst:.1e}")
-    return Proof(require_agreement(parity, evidence), golden)
+    return Proof(require_agreement(parity, precision, evidence), golden)
 
 
-def require_agreement(parity: Parity, evidence: Evidence) -> Parity:
+def require_agreement(parity: Parity, precision: Precision, evidence: Evidence) -> Parity:
     """Return the parity if it is good enough; marked, if it is not and was accepted.
 
     Raises:
         ExportError: It is not good enough.
     """
-    if parity.argmax_agreement >= REQUIRED_AGREEMENT and finite(parity.worst_difference):
+    required = REQUIRED_AGREEMENT[precision]
+    if parity.argmax_agreement >= required and finite(parity.worst_difference):
         return parity
     if evidence.accept_loss:
         return parity.model_copy(update={"accepted_loss": True})
     raise ExportError(
-        f"the graphs have the model's likeliest token at {parity.argmax_agreement:.2%} of the "
-        f"steps; {REQUIRED_AGREEMENT:.1%} are required. --accept-loss writes the bundle all the "
-        "same, and it will say so"
+        f"the graphs of {precision.value} have the model's likeliest token at "
+        f"{parity.argmax_agreement:.2%} of the steps; {required:.1%} are required. "
+        "--accept-loss writes the bundle all the same, and it will say so"
     )

@@ -8,10 +8,10 @@ import torch
 
 from ferryman_bundle.manifest import Storage
 from ferryman_bundle.quantization import dequantize, quantize
-from ferryman_training.transformer import Transformer
+from ferryman_training.seq2seq import Seq2Seq
 
 
-def round_weights(model: Transformer, storage: Storage) -> Transformer:
+def round_weights(model: Seq2Seq, storage: Storage) -> Seq2Seq:
     """Return a copy whose matrices have the values that `storage` keeps.
 
     All that follows, the graphs and the reference they are held against, is made from the copy.

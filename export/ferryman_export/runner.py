@@ -11,6 +11,7 @@ Dimension key:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import onnxruntime
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.tokenizer import EOS, PAD
-from ferryman_export.lowering import LoweredGraph, LoweredGraphs
+from ferryman_export.lowered import LoweredGraph, LoweredVariant
 
 Ints = npt.NDArray[np.int64]
 State = Mapping[str, Floats]
@@ -36,17 +37,18 @@ def pad_sources(sources: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
 
 
 class GraphRunner:
-    """Encoder and step sessions of one variant, on one thread of the CPU."""
+    """Sessions of the graphs of one variant, on one thread of the CPU."""
 
-    def __init__(self, lowered: LoweredGraphs, state: Sequence[StateTensor]) -> None:
-        self._state = state
+    def __init__(self, lowered: LoweredVariant) -> None:
+        self._state = lowered.state
         # The sessions read from these arrays without owning them.
         self._values = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
-            for name, tensor in lowered.tensors.items()
+            for name, tensor in lowered.values.items()
         }
         self._encoder = self._session(lowered.graphs["encoder"])
         self._step = self._session(lowered.graphs["step"])
+        self._full_step = self._session(lowered.graphs["step_full"])
 
     def _session(self, graph: LoweredGraph) -> onnxruntime.InferenceSession:
         # Of the two ways to supply tensors from memory this is the one that keeps ONNX Runtime
@@ -56,14 +58,22 @@ class GraphRunner:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_external_initializers(
-            list(graph.weights), [self._values[name] for name in graph.weights]
+            list(graph.initializers), [self._values[name] for name in graph.initializers]
         )
         return onnxruntime.InferenceSession(graph.file, options, providers=["CPUExecutionProvider"])
 
+    def tensors(self, kind: StateKind) -> list[StateTensor]:
+        """Return the state tensors of one kind."""
+        return [tensor for tensor in self._state if tensor.kind is kind]
+
     def encode(self, sources: Sequence[Sequence[int]]) -> State:
-        """Read sources, which are ids without the end of sentence, into memory."""
+        """Read sources, which are ids without the end of sentence.
+
+        Returns:
+            The memory, and the recurrent state before the first step.
+        """
         ids, mask = pad_sources(sources)
-        names = [t.name for t in self._state if t.kind is StateKind.MEMORY]
+        names = [t.name for t in self._state if t.kind is not StateKind.CACHE]
         inputs = {"input_ids": ids, "attention_mask": mask}
         return dict(zip(names, self._encoder.run(names, inputs), strict=True))
 
@@ -86,20 +96,34 @@ class GraphRunner:
         Args:
             ids: The newest tokens, (B, W).
             lengths: Positions of each row that its caches hold, (R,).
-            state: Memory and caches.
+            state: Every state tensor.
             candidates: k.
 
         Returns:
             Log-probabilities and ids of the candidates, (R, k), and the state after the step.
         """
-        replaced = {t.name: str(t.output) for t in self._state if t.output is not None}
         inputs = {
-            "input_ids": ids,
-            "past_lengths": lengths,
-            "total_length": np.array([lengths.max() + 1], dtype=np.int32),
+            **self._inputs(ids, lengths, state),
             "candidates": np.array([candidates], dtype=np.int64),
-            **state,
         }
+        replaced = {t.name: str(t.output) for t in self._state if t.output is not None}
         names = ["candidate_log_probs", "candidate_ids", *replaced.values()]
         log_probs, best, *present = self._step.run(names, inputs)
         return log_probs, best, {**state, **dict(zip(replaced, present, strict=True))}
+
+    def log_probs(self, ids: Ints, lengths: npt.NDArray[np.int32], state: State) -> Floats:
+        """Return the log-probability of every next token, (R, V); see `step` for the arguments."""
+        inputs = self._inputs(ids, lengths, state)
+        found: Floats = self._full_step.run(["log_probs"], inputs)[0]
+        return found
+
+    def _inputs(
+        self, ids: Ints, lengths: npt.NDArray[np.int32], state: State
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return what every step graph takes, by name."""
+        return {
+            "input_ids": ids,
+            "past_lengths": lengths,
+            "total_length": np.array([lengths.max() + 1], dtype=np.int32),
+            **state,
+        }

@@ -12,7 +12,6 @@ its parameters, and lay the computation out for ONNX Runtime on a CPU:
 Dimension key:
     B: sources    S: source tokens, a multiple of 8    W: hypotheses per source    R: B x W
     D: width    H: heads    K: width of a head    L: decoder layers    C: capacity
-    V: vocabulary    k: candidates
 """
 
 from __future__ import annotations
@@ -24,40 +23,21 @@ import torch
 from torch import Tensor, nn
 
 from ferryman_bundle import StateKind, StateTensor
-from ferryman_export.errors import ExportError
 from ferryman_export.interface import Port
-from ferryman_export.operators import group_query_attention, top_k
-from ferryman_training.decoding import NEVER_GENERATED
+from ferryman_export.projection import Projection, Projections
+from ferryman_export.tail import Tail
+from ferryman_export.transformer_blocks import (
+    DecoderBlock,
+    EncoderBlock,
+    Past,
+    SourceMemory,
+    split_heads,
+)
 from ferryman_training.model_config import TransformerConfig
-from ferryman_training.positions import sinusoids
 from ferryman_training.transformer import Transformer
-from ferryman_training.transformer_layers import DecoderLayer, EncoderLayer
+from ferryman_training.transformer_layers import EncoderLayer
 
 T = TypeVar("T")
-
-
-_WITH_GRAPHS = {
-    "norm": "pre",
-    "positions": "sinusoidal",
-    "activation": "relu",
-    "tied_embeddings": "all",
-}
-"""Of each choice that a model has, the one that the graphs know."""
-
-
-def require_graphs(config: TransformerConfig) -> None:
-    """Make sure that the graphs here compute what a model of this config does.
-
-    Raises:
-        ExportError: They do not; all reasons are named.
-    """
-    others = [
-        f'model.{name} is "{getattr(config, name)}", but there are graphs for "{known}" only'
-        for name, known in _WITH_GRAPHS.items()
-        if getattr(config, name) != known
-    ]
-    if others:
-        raise ExportError("this model cannot be exported yet: " + "; ".join(others))
 
 
 def state_tensors(config: TransformerConfig) -> list[StateTensor]:
@@ -115,15 +95,26 @@ def state_ports(config: TransformerConfig, kind: StateKind) -> list[Port]:
 
 
 class EncoderGraph(nn.Module):
-    """Reads sources into the memory that every decoder step attends to."""
+    """Reads sources into the memory that every decoder step attends to.
 
-    def __init__(self, model: Transformer) -> None:
+    Args:
+        model: The trained model, with the values that the bundle stores.
+        projections: How to compute the linear layers.
+    """
+
+    def __init__(self, model: Transformer, projections: Projections) -> None:
         super().__init__()
         self.config = model.config
-        self.embedding = model.embedding
-        self.encoder = model.encoder
-        self.encoder_norm = model.encoder_norm
-        self.cross_kv = _side_by_side([layer.cross.kv for layer in _decoder_layers(model)])
+        self.embedding = projections.embedding(model.source_embedding.weight)
+        self.positions = model.encoder_positions
+        self.layers = nn.ModuleList(
+            EncoderBlock(layer, projections, f"encoder.{i}")
+            for i, layer in enumerate(cast("Iterable[EncoderLayer]", model.encoder))
+        )
+        self.norm = model.encoder_norm
+        self.cross_kv = _side_by_side(
+            [layer.cross.kv for layer in model.decoder_layers], projections, "decoder.0.cross.kv"
+        )
 
     def inputs(self) -> list[Port]:
         """Token ids that end with the end of sentence, and 1 for each, 0 for padding."""
@@ -143,70 +134,66 @@ class EncoderGraph(nn.Module):
         batch, length = input_ids.shape
         width, layers = self.config.width, self.config.decoder_layers
         bias = torch.where(attention_mask == 0, float("-inf"), 0.0)[:, None, None, :]
-        positions = sinusoids(torch.arange(length), width)
-        x = (self.embedding(input_ids) * width**0.5 + positions).reshape(batch * length, width)
-        for layer in cast("Iterable[EncoderLayer]", self.encoder):
-            x = self._layer(layer, x, bias)
-        parts = self.cross_kv(self.encoder_norm(x)).chunk(2 * layers, dim=-1)
-        parts = [_by_head(part, (batch, length), self.config) for part in parts]
+        positions = torch.arange(length)
+        rotation = self.positions.rotation(positions)
+        x = self.positions(self.embedding(input_ids) * width**0.5, positions).flatten(0, 1)
+        for layer in cast("Iterable[EncoderBlock]", self.layers):
+            x = layer(x, bias, rotation)
+        parts = self.cross_kv(self.norm(x)).chunk(2 * layers, dim=-1)
+        parts = [split_heads(part, (batch, length), self.config.heads) for part in parts]
         keys = [part.permute(0, 2, 3, 1) for part in parts[0::2]]
         values = [part.transpose(1, 2) for part in parts[1::2]]
         return (*keys, *values, bias)
 
-    def _layer(self, layer: EncoderLayer, x: Tensor, bias: Tensor) -> Tensor:
-        """(B x S, D) -> (B x S, D)."""
-        batch, length = bias.shape[0], bias.shape[3]
-        parts = layer.attention.qkv(layer.attention_norm(x)).chunk(3, dim=-1)
-        query, keys, values = (_by_head(part, (batch, length), self.config) for part in parts)
-        attended = _attend(
-            query.transpose(1, 2), keys.permute(0, 2, 3, 1), values.transpose(1, 2), bias
-        )
-        x = x + layer.attention.output(attended)
-        return _feed_forward(layer, x)
-
 
 class StepGraph(nn.Module):
-    """Extends every hypothesis by its likeliest next tokens."""
+    """Extends every hypothesis by one token.
 
-    never_generated: Tensor
-    """Added to logits for ranking: minus infinity where a token must not come, else 0, (V,)."""
+    Args:
+        model: The trained model, with the values that the bundle stores.
+        projections: How to compute the linear layers.
+        tail: What becomes of the logits.
+    """
 
-    def __init__(self, model: Transformer) -> None:
+    def __init__(self, model: Transformer, projections: Projections, tail: Tail) -> None:
         super().__init__()
         self.config = model.config
-        self.embedding = model.embedding
-        self.decoder = model.decoder
-        self.decoder_norm = model.decoder_norm
-        penalty = torch.zeros(model.embedding.num_embeddings)
-        penalty[list(NEVER_GENERATED)] = float("-inf")
-        self.register_buffer("never_generated", penalty)
+        self.embedding = projections.embedding(model.target_embedding.weight)
+        self.positions = model.decoder_positions
+        self.layers = nn.ModuleList(
+            DecoderBlock(layer, projections, f"decoder.{i}")
+            for i, layer in enumerate(model.decoder_layers)
+        )
+        self.norm = model.decoder_norm
+        self.output = projections.linear("output", model.output_weight, model.output_bias)
+        self.tail = tail
 
     def inputs(self) -> list[Port]:
-        """The newest token of every hypothesis, how far each has come, k, and the state."""
+        """The newest token of every hypothesis, how far each has come, the tail's, the state."""
         return [
             Port("input_ids", torch.int64, ("sources", "width")),
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
-            Port("candidates", torch.int64, (1,)),
+            *self.tail.inputs(),
             *state_ports(self.config, StateKind.MEMORY),
             *state_ports(self.config, StateKind.CACHE),
         ]
 
     def outputs(self) -> list[Port]:
-        """The candidates, best first, and the caches with one position more."""
-        shape = ("hypotheses", "candidates")
+        """What the tail returns, and the caches with one position more."""
         caches = [t for t in state_tensors(self.config) if t.kind is StateKind.CACHE]
         return [
-            Port("candidate_log_probs", torch.float32, shape),
-            Port("candidate_ids", torch.int64, shape),
+            *self.tail.outputs(),
             *(Port(str(t.output), torch.float32, t.shape) for t in caches),
         ]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
-        """Arrange one value per input the way `forward` takes them: memory and cache as lists."""
-        first_memory, first_cache = 4, 4 + 2 * self.config.decoder_layers + 1
+        """Arrange one value per input the way `forward` takes them: most of them as lists."""
+        first_memory = 3 + len(self.tail.inputs())
+        first_cache = first_memory + 2 * self.config.decoder_layers + 1
         return (
-            *values[:first_memory],
+            *values[:3],
+            list(values[3:first_memory]),
             list(values[first_memory:first_cache]),
             list(values[first_cache:]),
         )
@@ -216,87 +203,34 @@ class StepGraph(nn.Module):
         input_ids: Tensor,
         past_lengths: Tensor,
         total_length: Tensor,
-        candidates: Tensor,
+        asked: list[Tensor],
         memory: list[Tensor],
         cache: list[Tensor],
     ) -> tuple[Tensor, ...]:
         """Return the outputs in the order of `outputs`."""
         width, layers = self.config.width, self.config.decoder_layers
         *memory, bias = memory
-        x = self.embedding(input_ids.reshape(-1)) * width**0.5 + sinusoids(past_lengths, width)
+        rotation = self.positions.rotation(past_lengths.unsqueeze(1))
+        past = Past(past_lengths, total_length, rotation)
+        x = self.positions(self.embedding(input_ids.reshape(-1)) * width**0.5, past_lengths)
         present: list[tuple[Tensor, Tensor]] = []
-        for i, layer in enumerate(cast("Iterable[DecoderLayer]", self.decoder)):
-            attended, *caches = group_query_attention(
-                layer.attention.qkv(layer.attention_norm(x)).unsqueeze(1),
+        for i, layer in enumerate(cast("Iterable[DecoderBlock]", self.layers)):
+            x, grown = layer(
+                x,
                 cache=(cache[i], cache[layers + i]),
-                past_lengths=past_lengths,
-                total_length=total_length,
-                heads=self.config.heads,
+                past=past,
+                memory=SourceMemory(memory[i], memory[layers + i], bias),
+                width=input_ids.shape[1],
             )
-            present.append((caches[0], caches[1]))
-            x = x + layer.attention.output(attended.squeeze(1))
-            query = _by_head(layer.cross.query(layer.cross_norm(x)), input_ids.shape, self.config)
-            attended = _attend(query.transpose(1, 2), memory[i], memory[layers + i], bias)
-            x = _feed_forward(layer, x + layer.cross.output(attended))
-        logits = nn.functional.linear(self.decoder_norm(x), self.embedding.weight)
+            present.append(grown)
         return (
-            *self._candidates(logits, candidates),
+            *self.tail(self.output(self.norm(x)), asked),
             *(keys for keys, _ in present),
             *(values for _, values in present),
         )
 
-    def _candidates(self, logits: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and ids of the k likeliest tokens that may come, (R, k).
 
-        The probabilities are those of the model, with the tokens that may not come in the sum.
-        Taking the logarithm of the k chosen probabilities instead looks cheaper and is not, and it
-        is not the same in any company: ONNX Runtime computes the last few elements of an array by
-        another routine, so that a row's place decides its last bit.
-        """
-        _, ids = top_k(logits + self.never_generated, candidates)
-        return torch.log_softmax(logits, dim=-1).gather(1, ids), ids
-
-
-def _by_head(x: Tensor, shape: Sequence[int], config: TransformerConfig) -> Tensor:
-    """Split the width into heads and the rows into `shape`, (B x T, D) -> (B, T, H, K)."""
-    return x.view(*shape, config.heads, config.width // config.heads)
-
-
-def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Scaled dot-product attention, always with the bias.
-
-    With and without a bias other kernels run, whose bits differ: whether it is there must not
-    depend on whether the company of a sentence has padding.
-
-    Args:
-        query: (B, H, T, K).
-        keys: Transposed, (B, H, K, S).
-        values: (B, H, S, K).
-        bias: (B, 1, 1, S).
-
-    Returns:
-        (B x T, D).
-    """
-    weights = torch.softmax((query * query.shape[-1] ** -0.5) @ keys + bias, dim=-1)
-    attended = (weights @ values).transpose(1, 2)
-    return attended.reshape(-1, attended.shape[2] * attended.shape[3])
-
-
-def _feed_forward(layer: EncoderLayer | DecoderLayer, x: Tensor) -> Tensor:
-    """The last block of a layer, (B x T, D) -> (B x T, D)."""
-    block: Tensor = layer.feed_forward(layer.feed_forward_norm(x))
-    return x + block
-
-
-def _side_by_side(projections: Sequence[nn.Linear]) -> nn.Linear:
+def _side_by_side(layers: Sequence[nn.Linear], projections: Projections, name: str) -> Projection:
     """Return one projection that computes all of these at once, outputs side by side."""
-    width = projections[0].in_features
-    merged = nn.Linear(width, sum(p.out_features for p in projections))
-    with torch.no_grad():
-        merged.weight.copy_(torch.cat([p.weight for p in projections]))
-        merged.bias.copy_(torch.cat([p.bias for p in projections]))
-    return merged
-
-
-def _decoder_layers(model: Transformer) -> Iterable[DecoderLayer]:
-    return cast("Iterable[DecoderLayer]", model.decoder)
+    weight = torch.cat([layer.weight for layer in layers])
+    return projections.linear(name, weight, torch.cat([layer.bias for layer in layers]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ferryman_quality.errors import SettingError
+
 
 class Device(StrEnum):
     """What to compute on."""
@@ -27,3 +29,15 @@ class Settings:
     max_rows: int | None = None
     """Hypotheses that each worker decodes at a time."""
     device: Device = Device.AUTO
+    variant: str | None = None
+    """Of a bundle."""
+
+
+def require_length(what: str, tokens: int, *, most: int) -> None:
+    """Refuse a text that is too long to be looked at as a whole.
+
+    Raises:
+        SettingError: It is.
+    """
+    if tokens > most:
+        raise SettingError(f"{what}: has {tokens} tokens, but the model takes {most}; shorten it")

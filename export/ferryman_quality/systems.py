@@ -81,6 +81,7 @@ class System(ABC):
 
         Raises:
             NoAttentionError: The model has none.
+            SettingError: One of the texts is too long.
         """
 
 

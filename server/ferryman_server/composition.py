@@ -85,10 +85,8 @@ def _candidate(
     )
     tokens = sum(sentence.token_count for sentence in sentences)
     log_prob = sum(sentence.log_prob for sentence in sentences)
-    if len(sentences) == 1:  # the engine's own figure, to the last bit
-        score = sentences[0].score
-    else:
-        score = log_prob / max(tokens, 1) ** options.length_penalty
+    # The engine's own figure, to the last bit, where there is one.
+    score = sentences[0].score if len(sentences) == 1 else options.score(log_prob, tokens)
     return TextHypothesis(
         text=text, score=score, log_prob=log_prob, token_count=tokens, sentences=sentences
     )

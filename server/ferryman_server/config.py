@@ -47,6 +47,12 @@ class ServerConfig(BaseSettings):
     """Calls at the same time; what comes beyond is refused at once."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What to compute on."""
+    variant: str | None = None
+    """Which variant of the bundle to run; None for the one that the device takes by itself."""
+    trial_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """So long may a bundle that was never loaded here take in a process of its own; 0: no trial."""
+    max_bundle_bytes: Annotated[int, Field(ge=1)] = 8 << 30
+    """The most that the files of a bundle may have together."""
     drain_seconds: Annotated[float, Field(ge=0, le=86400)] = 30.0
     """After SIGTERM, so long may calls take to finish."""
     log_format: LogFormat = LogFormat.TEXT

@@ -14,7 +14,7 @@ from typing import Final
 from ferryman_bundle import Bundle
 from ferryman_quality.attention import AttentionMap
 from ferryman_quality.errors import NoAttentionError
-from ferryman_quality.settings import Settings
+from ferryman_quality.settings import Settings, require_length
 from ferryman_quality.systems import Output, System
 from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.decoding import AppliedOptions, apply_options
@@ -81,18 +81,22 @@ class BundleSystem(System):
 
         Raises:
             NoAttentionError: The model has none, or its bundle has no graph that gives it.
+            SettingError: One of the texts is too long.
         """
         bundle = self._bundle
         try:
             scorer = Scorer(bundle)
         except NoScorerError as error:
             raise NoAttentionError(str(error)) from error
-        read = bundle.tokenizer.encode(source)[: bundle.manifest.limits.max_source_tokens]
+        limits = bundle.manifest.limits
+        read = bundle.tokenizer.encode(source)
+        require_length("TEXT", len(read), most=limits.max_source_tokens)
         written = (
             self._translation(read, settings)
             if target is None
             else tuple(bundle.tokenizer.encode(target))
         )
+        require_length("--target", len(written), most=limits.max_target_tokens)
         [scored] = scorer.score([read], [written])
         if scored.attention is None:
             raise NoAttentionError(
@@ -129,6 +133,7 @@ def _config(settings: Settings, options: AppliedOptions) -> ServerConfig:
             "max_rows": str(max(rows, options.beam_size)),
             "max_queued_tokens": str(_MOST_QUEUED_TOKENS),
             "device": settings.device.value,
+            "variant": settings.variant,
         }
     )
 

@@ -13,10 +13,11 @@ GROUP: Final = "ferryman.models"
 
 
 def find_bundle(bundle: str | None) -> Path:
-    """Return the directory of the bundle to serve.
+    """Return where the bundle is that is asked for.
 
     Args:
-        bundle: A directory, or the name of an installed model; None for the one that is installed.
+        bundle: A directory, a packed bundle, or the name of an installed model; None for the one
+            that is installed.
 
     Raises:
         ModelNotInstalledError: None is installed, or it is not clear which one is meant.
@@ -28,7 +29,7 @@ def find_bundle(bundle: str | None) -> Path:
         if bundle in installed:
             return _directory(installed[bundle])
         raise ModelNotInstalledError(
-            f"there is no directory {bundle}, and no installed model of that name "
+            f"there is no bundle {bundle}, and no installed model of that name "
             f"(installed: {', '.join(sorted(installed)) or 'none'})"
         )
     match sorted(installed):
@@ -37,7 +38,7 @@ def find_bundle(bundle: str | None) -> Path:
         case []:
             raise ModelNotInstalledError(
                 "no model is installed: run `pip install ./models/en-fr` in the repository, or "
-                "name a bundle: `ferryman serve DIRECTORY`"
+                "name a bundle: `ferryman serve BUNDLE`"
             )
         case several:
             raise ModelNotInstalledError(

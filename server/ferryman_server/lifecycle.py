@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -14,8 +14,6 @@ from ferryman_server.server import Server
 
 _log = logging.getLogger("ferryman.server")
 
-_ENGINE_CHECK_SECONDS: Final = 0.2
-"""Between two looks at the engine; it has no event loop to tell of its failure in."""
 _LAST_ANSWERS_SECONDS: Final = 1.0
 """For the errors that calls get of a failed engine."""
 
@@ -23,9 +21,8 @@ _LAST_ANSWERS_SECONDS: Final = 1.0
 class Failing(Protocol):
     """What may fail for good: the engine."""
 
-    @property
-    def failed(self) -> BaseException | None:
-        """Why it takes no more work, once it has failed."""
+    def on_failure(self, callback: Callable[[BaseException], None]) -> None:
+        """Call back, from any thread, with what it died of."""
 
 
 class End(Enum):
@@ -77,14 +74,22 @@ async def serve_until_end(
         drain_seconds: How long calls may take to finish after the signal.
     """
     stop = asyncio.ensure_future(signals.get())
-    failure = asyncio.ensure_future(_failure(engine))
+    failures: asyncio.Queue[BaseException] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def tell(error: BaseException) -> None:
+        with suppress(RuntimeError):  # the loop may be closed by then
+            loop.call_soon_threadsafe(failures.put_nowait, error)
+
+    engine.on_failure(tell)
+    failure = asyncio.ensure_future(failures.get())
     await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
-    failure.cancel()
     if not stop.done():
         stop.cancel()
-        _log.error("the engine failed; the server ends", exc_info=engine.failed)
+        _log.error("the engine failed; the server ends", exc_info=failure.result())
         await server.drain(_LAST_ANSWERS_SECONDS)
         return End.ENGINE_FAILED
+    failure.cancel()
     facts = {"signal": stop.result(), "calls": server.calls_under_way}
     _log.info("draining", extra={"facts": facts})
     return await _drain(server, signals, drain_seconds)
@@ -100,8 +105,3 @@ async def _drain(server: Server, signals: Signals, drain_seconds: float) -> End:
     finished = draining.done() and draining.result()
     _log.info("stopped", extra={"facts": {"finished": finished}})
     return End.STOPPED if finished else End.CUT_OFF
-
-
-async def _failure(engine: Failing) -> None:
-    while engine.failed is None:
-        await asyncio.sleep(_ENGINE_CHECK_SECONDS)

@@ -8,25 +8,83 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ferryman_bundle import Bundle, BundleError
+from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.manifest import Manifest
+from ferryman_bundle.sealed import SealedBundle
 from ferryman_server import runtime
 from ferryman_server.catalogue import Model
-from ferryman_server.config import ServerConfig
+from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.description import Device
 from ferryman_server.engine import Engine
+from ferryman_server.quarantine import TrialLimits, known_bundles, release
 from ferryman_server.start_errors import BundleUnusableError, ConfigError, DeviceError
 
 
-def load_bundle(directory: Path) -> Bundle:
-    """Read and verify a bundle.
+def read_bundle(path: Path, config: ServerConfig | None = None) -> SealedBundle:
+    """Read a bundle and check every byte; nothing is parsed but its manifest.
+
+    Args:
+        path: Of its directory, or of its packed form.
+        config: Of the server; None for the defaults.
 
     Raises:
         BundleUnusableError: With the reason in one line.
     """
+    config = config or load_config({})
     try:
-        return Bundle.load(directory)
+        return SealedBundle.read(path, SizeLimits(bundle=config.max_bundle_bytes))
     except (BundleError, OSError) as error:
         raise BundleUnusableError(str(error)) from error
+
+
+def load_bundle(path: Path, config: ServerConfig | None = None) -> Bundle:
+    """Read and verify a bundle, which is loaded in another process first if it is a new one.
+
+    Args:
+        path: Of its directory, or of its packed form.
+        config: Of the server; None for the defaults.
+
+    Raises:
+        BundleUnusableError: With the reason in one line.
+    """
+    config = config or load_config({})
+    sealed = read_bundle(path, config)
+    try:
+        if config.trial_seconds > 0:
+            variant = chosen_variant(sealed.manifest, config)
+            release(sealed, path, variant, trial_limits(config), known_bundles())
+        return Bundle.open(sealed)
+    except BundleError as error:
+        raise BundleUnusableError(f"{path}: {error}") from error
+
+
+def chosen_variant(manifest: Manifest, config: ServerConfig) -> str:
+    """Return the variant of a bundle to run.
+
+    Raises:
+        ConfigError: The bundle does not have the one that was asked for.
+        BundleError: It has none for the device.
+    """
+    if config.variant is None:
+        return manifest.default_variant("cpu")
+    if config.variant not in manifest.variants:
+        raise ConfigError(
+            f"--variant: must be one of {', '.join(sorted(manifest.variants))}, which the bundle "
+            f"has, but is {config.variant!r}"
+        )
+    return config.variant
+
+
+def trial_limits(config: ServerConfig | None = None) -> TrialLimits:
+    """Return what the first load of a bundle may take.
+
+    Args:
+        config: Of the server; None for the defaults.
+    """
+    config = config or load_config({})
+    # Whoever skips trials when serving has not said how long one may take that is asked for.
+    seconds = config.trial_seconds or TrialLimits().seconds
+    return TrialLimits(seconds=seconds, bundle_bytes=config.max_bundle_bytes)
 
 
 @contextmanager
@@ -56,7 +114,10 @@ def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
 def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
     try:
         ready = runtime.OnnxRuntime(
-            bundle, config.threads, device="cpu" if config.device == "auto" else config.device
+            bundle,
+            config.threads,
+            device="cpu" if config.device == "auto" else config.device,
+            variant=chosen_variant(bundle.manifest, config),
         )
         ready.verify(bundle)
     except runtime.DeviceError as error:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ferryman_server.engine import LengthPenalty
 from ferryman_server.text.passage import TextOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOptions:
+    """How to draw tokens at random; None stands for what changes nothing, and for any seed."""
+
+    seed: int | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +32,19 @@ class DecodingOptions:
     """Most tokens of a translated sentence, without the end of the sentence."""
     max_length_ratio: float | None = None
     max_length_offset: int | None = None
+    min_length_ratio: float | None = None
+    length_penalty_kind: LengthPenalty | None = None
+    patience: float | None = None
+    early_stopping: bool | None = None
+    coverage_penalty: float | None = None
+    beam_groups: int | None = None
+    diversity_penalty: float | None = None
+    sampling: SamplingOptions | None = None
+    repetition_penalty: float | None = None
+    no_repeat_ngram_size: int | None = None
+    suppress: tuple[str, ...] | None = None
+    prefix_bias: float | None = None
+    loop_guard_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +57,10 @@ class TranslationRequest:
     target_language: str | None = None
     model: str | None = None
     """``name`` or ``name@version``; None for the server's choice."""
+    target_prefixes: tuple[str, ...] = ()
+    """What the translation of each text starts with; none, or one for each."""
+    alternatives: int = 0
+    """Most probable tokens after the prefix to go on from, instead of from the best; 0: off."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     text: TextOptions = field(default_factory=TextOptions)
     deadline: float | None = None

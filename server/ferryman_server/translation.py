@@ -68,7 +68,7 @@ class TextHypothesis:
 
     text: str
     score: float
-    """``log_prob / token_count ** length_penalty``; 0 for a text without words."""
+    """The engine's, or `AppliedOptions.score` of several sentences; 0 for a text without words."""
     log_prob: float
     """The sum over the sentences."""
     token_count: int

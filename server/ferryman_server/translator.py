@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from ferryman_server.catalogue import Catalogue, Model, Route
 from ferryman_server.composition import PreparedText, compose_translations
@@ -17,19 +17,33 @@ from ferryman_server.engine import (
     EngineStoppedError,
     Job,
     OverloadedError,
+    Phase,
     Result,
+    UnavailableError,
 )
 from ferryman_server.errors import (
     DeadlineExceededError,
     Fault,
+    FeatureUnavailableError,
     InputTooLongError,
     QueueFullError,
     ServerDrainingError,
 )
+from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
-from ferryman_server.text.passage import Passage, SentenceTooLongError, prepare_passage
+from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
+
+_PATHS: Final[Mapping[str, str]] = {
+    "coverage_penalty": "decoding.coverage_penalty",
+    "forced": "target_prefixes",
+    "prefix": "target_prefixes",
+    "repetition_penalty": "decoding.repetition_penalty",
+    "sampling": "decoding.sampling",
+    "suppressed": "decoding.suppress",
+}
+"""Which field of a request asks for an option that takes a graph of its own."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,6 +69,8 @@ class Translator:
 
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
+            InvalidRequestError: Its options contradict each other, or its model.
+            FeatureUnavailableError: Its model lacks a graph that it takes.
             InputTooLongError: All texts together could never be queued.
             QueueFullError, ServerDrainingError: The engine does not take it now.
             DeadlineExceededError: The deadline passed.
@@ -63,16 +79,13 @@ class Translator:
         route = self._catalogue.route(
             request.model, request.source_language, request.target_language
         )
-        options = apply_options(request.decoding, route.model.manifest)
+        options = apply_options(
+            request.decoding, route.model.manifest, alternatives=request.alternatives
+        )
         started = time.monotonic()
         prepared = await self._prepare(request, route)
+        jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
         preparation_seconds = time.monotonic() - started
-        jobs = [
-            Job(source=s.tokens, search=options.search(len(s.tokens)), deadline=request.deadline)
-            for text in prepared
-            if isinstance(text, Passage)
-            for s in text.sentences
-        ]
         self._check_queue_could_hold(jobs)
         results = await _decode(route.model, jobs, request.deadline)
         texts = await self._off_the_loop(
@@ -144,7 +157,11 @@ async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> 
     except EngineStoppedError as error:
         raise ServerDrainingError from error
     except DeadlineError as error:
-        raise DeadlineExceededError("DECODE_DEADLINE") from error
+        waited = error.phase is Phase.QUEUED
+        raise DeadlineExceededError("QUEUE_DEADLINE" if waited else "DECODE_DEADLINE") from error
+    except UnavailableError as error:
+        faults = [Fault(_PATHS[option], str(error)) for option in error.options]
+        raise FeatureUnavailableError(faults) from error
     finally:
         for future in futures:
             future.cancel()

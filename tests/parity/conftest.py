@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Storage
 from ferryman_export.commands.export import app
-from ferryman_export.lowering import LoweredGraph, LoweredGraphs
+from ferryman_export.lowered import LoweredGraph, LoweredVariant
 from ferryman_export.rounding import round_weights
 from ferryman_export.runner import GraphRunner
 from ferryman_training.batching import tokenize
@@ -95,18 +95,27 @@ def state(bundle):
 
 @pytest.fixture(scope="session")
 def lowered(bundle):
-    return LoweredGraphs(
-        {
-            name: LoweredGraph(bundle.graph(name), bundle.initializers(name))
-            for name in ("encoder", "step")
-        },
-        bundle.tensors(),
+    """The graphs of fp32, as the bundle has them."""
+    return lowered_variant(bundle, "fp32")
+
+
+def lowered_variant(bundle, name):
+    variant = bundle.manifest.variants[name]
+    graphs = {
+        graph: LoweredGraph(bundle.graph(graph, name), entry.initializers)
+        for graph, entry in variant.graphs.items()
+    }
+    values = {}
+    for graph in graphs:
+        values.update(bundle.initializer_values(graph, name))
+    return LoweredVariant(
+        provider=variant.provider, graphs=graphs, values=values, state=variant.state
     )
 
 
 @pytest.fixture(scope="session")
-def runner(lowered, state):
-    return GraphRunner(lowered, state)
+def runner(lowered):
+    return GraphRunner(lowered)
 
 
 @pytest.fixture(scope="session")

@@ -12,22 +12,23 @@ from typer.testing import CliRunner
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Storage
 from ferryman_export.commands.export import app
-from ferryman_export.lowering import lower
-from ferryman_export.transformer_graphs import EncoderGraph, StepGraph
+from ferryman_export.projection import FloatProjections
+from ferryman_export.variants import lower_variant, weight_store
 from ferryman_training.decoding import decode_greedily
 
 
 @pytest.fixture(scope="module")
 def models(bundle):
-    return {name: onnx.load_model_from_string(bundle.graph(name)) for name in ("encoder", "step")}
+    names = bundle.manifest.variants["fp32"].graphs
+    return {name: onnx.load_model_from_string(bundle.graph(name)) for name in names}
 
 
 def test_the_same_model_gives_the_same_bytes(model, lowered):
-    again = lower({"encoder": EncoderGraph(model), "step": StepGraph(model)})
+    again = lower_variant(model, FloatProjections(), weight_store(model))
     assert again.graphs == lowered.graphs
-    assert again.tensors.keys() == lowered.tensors.keys()
-    for name, tensor in again.tensors.items():
-        assert tensor.tobytes() == lowered.tensors[name].tobytes()
+    assert again.values.keys() == lowered.values.keys()
+    for name, tensor in again.values.items():
+        assert tensor.tobytes() == lowered.values[name].tobytes()
 
 
 def test_weights_are_stored_once_and_as_bytes(bundle, model):
@@ -45,9 +46,14 @@ def test_weights_are_stored_once_and_as_bytes(bundle, model):
     assert size < matrices + 4 * (vectors + scales) + 16_384
 
 
-def test_both_graphs_share_the_embedding(bundle):
-    shared = set(bundle.initializers("encoder")) & set(bundle.initializers("step"))
-    assert shared == {"embedding.weight"}
+def test_encoder_and_step_share_the_embedding_and_the_steps_all_weights(bundle):
+    encoder, step, full = (
+        set(bundle.initializers(name)) for name in ("encoder", "step", "step_full")
+    )
+    assert encoder & step == {"embedding.weight"}
+    # Which tokens may come matters to candidates only.
+    assert step - full == {"tail.never_generated"}
+    assert full < step
 
 
 def test_graphs_hold_no_weights_and_nothing_of_the_machine(models, bundle):
@@ -90,6 +96,9 @@ def test_graphs_have_the_inputs_and_outputs_that_the_manifest_declares(models, s
         "candidate_ids": candidates,
         **present,
     }
+    full = models["step_full"].graph
+    assert names(full.input) == {k: v for k, v in names(step.input).items() if k != "candidates"}
+    assert names(full.output) == {"log_probs": ("hypotheses", 600), **present}
 
 
 def test_the_step_stays_small(models):

@@ -12,7 +12,7 @@ import torch
 from ferryman_bundle.tokenizer import BOS, EOS
 from ferryman_quality.attention import AttentionMap
 from ferryman_quality.errors import NoAttentionError, NoSystemError, SettingError
-from ferryman_quality.settings import Device, Settings
+from ferryman_quality.settings import Device, Settings, require_length
 from ferryman_quality.systems import Output, System
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.decoding import Decoded, decode_greedily
@@ -41,7 +41,7 @@ class CheckpointSystem(System):
             raise NoSystemError(str(error)) from error
         self._name = directory
         self._tokenizer = checkpoint.tokenizer
-        self._max_source_tokens = checkpoint.config.corpus.max_tokens
+        self._max_tokens = checkpoint.config.corpus.max_tokens
 
     def translate(
         self, sources: Sequence[str], settings: Settings, on_line: Callable[[], None]
@@ -51,6 +51,8 @@ class CheckpointSystem(System):
         Raises:
             SettingError: There is no such search, or no such device.
         """
+        if settings.variant is not None:
+            raise SettingError(f"--variant: {self._name} is a checkpoint; only bundles have any")
         self._model.to(_device(settings))
         began = time.perf_counter()
         encoded = [self._encode(source) for source in sources]
@@ -78,15 +80,17 @@ class CheckpointSystem(System):
 
         Raises:
             NoAttentionError: The model has none.
-            SettingError: There is no such search, or no such device.
+            SettingError: One of the texts is too long, or there is no such device.
         """
         device = _device(settings)
         self._model.to(device)
-        read = self._encode(source)
+        read = self._tokenizer.encode(source)
+        require_length("TEXT", len(read), most=self._max_tokens)
         if target is None:
             written = list(decode_greedily(self._model, [read])[0].ids)
         else:
             written = self._tokenizer.encode(target)
+            require_length("--target", len(written), most=self._max_tokens)
         weights = self._model.attention(
             torch.tensor([[*read, EOS]], device=device),  # (1, S)
             torch.tensor([[BOS, *written]], device=device),  # (1, T)
@@ -101,7 +105,7 @@ class CheckpointSystem(System):
         )
 
     def _encode(self, source: str) -> list[int]:
-        return self._tokenizer.encode(source)[: self._max_source_tokens]
+        return self._tokenizer.encode(source)[: self._max_tokens]
 
 
 def _device(settings: Settings) -> torch.device:

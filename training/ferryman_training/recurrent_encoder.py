@@ -111,7 +111,7 @@ class ZeroBridge(Bridge):
 
     def forward(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
         """See `Bridge.forward`."""
-        zeros = encoded.hidden.new_zeros(len(encoded.hidden), self.layers, self.width)
+        zeros = encoded.hidden.new_zeros(encoded.hidden.shape[0], self.layers, self.width)
         return zeros, zeros[:, : self.cell_layers]
 
 

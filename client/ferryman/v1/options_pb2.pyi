@@ -39,7 +39,7 @@ PRIORITY_NORMAL: Priority
 PRIORITY_HIGH: Priority
 
 class DecodingOptions(_message.Message):
-    __slots__ = ("beam_size", "num_hypotheses", "patience", "length_penalty", "length_penalty_kind", "coverage_penalty", "min_tokens", "max_tokens", "max_length_ratio", "max_length_offset", "repetition_penalty", "no_repeat_ngram_size", "sampling", "prefix_bias", "forbid_unknown", "replace_unknown", "suppress", "use_shortlist")
+    __slots__ = ("beam_size", "num_hypotheses", "patience", "length_penalty", "length_penalty_kind", "coverage_penalty", "min_tokens", "max_tokens", "max_length_ratio", "max_length_offset", "repetition_penalty", "no_repeat_ngram_size", "sampling", "prefix_bias", "forbid_unknown", "replace_unknown", "suppress", "use_shortlist", "loop_guard_tokens", "early_stopping", "beam_groups", "diversity_penalty", "min_length_ratio")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     NUM_HYPOTHESES_FIELD_NUMBER: _ClassVar[int]
     PATIENCE_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +58,11 @@ class DecodingOptions(_message.Message):
     REPLACE_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     SUPPRESS_FIELD_NUMBER: _ClassVar[int]
     USE_SHORTLIST_FIELD_NUMBER: _ClassVar[int]
+    LOOP_GUARD_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    EARLY_STOPPING_FIELD_NUMBER: _ClassVar[int]
+    BEAM_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    DIVERSITY_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    MIN_LENGTH_RATIO_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     num_hypotheses: int
     patience: float
@@ -76,19 +81,26 @@ class DecodingOptions(_message.Message):
     replace_unknown: bool
     suppress: _containers.RepeatedScalarFieldContainer[str]
     use_shortlist: bool
-    def __init__(self, beam_size: _Optional[int] = ..., num_hypotheses: _Optional[int] = ..., patience: _Optional[float] = ..., length_penalty: _Optional[float] = ..., length_penalty_kind: _Optional[_Union[LengthPenaltyKind, str]] = ..., coverage_penalty: _Optional[float] = ..., min_tokens: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_length_ratio: _Optional[float] = ..., max_length_offset: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., prefix_bias: _Optional[float] = ..., forbid_unknown: _Optional[bool] = ..., replace_unknown: _Optional[bool] = ..., suppress: _Optional[_Iterable[str]] = ..., use_shortlist: _Optional[bool] = ...) -> None: ...
+    loop_guard_tokens: int
+    early_stopping: bool
+    beam_groups: int
+    diversity_penalty: float
+    min_length_ratio: float
+    def __init__(self, beam_size: _Optional[int] = ..., num_hypotheses: _Optional[int] = ..., patience: _Optional[float] = ..., length_penalty: _Optional[float] = ..., length_penalty_kind: _Optional[_Union[LengthPenaltyKind, str]] = ..., coverage_penalty: _Optional[float] = ..., min_tokens: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_length_ratio: _Optional[float] = ..., max_length_offset: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., prefix_bias: _Optional[float] = ..., forbid_unknown: _Optional[bool] = ..., replace_unknown: _Optional[bool] = ..., suppress: _Optional[_Iterable[str]] = ..., use_shortlist: _Optional[bool] = ..., loop_guard_tokens: _Optional[int] = ..., early_stopping: _Optional[bool] = ..., beam_groups: _Optional[int] = ..., diversity_penalty: _Optional[float] = ..., min_length_ratio: _Optional[float] = ...) -> None: ...
 
 class Sampling(_message.Message):
-    __slots__ = ("temperature", "top_k", "top_p", "seed")
+    __slots__ = ("temperature", "top_k", "top_p", "seed", "min_p")
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     TOP_P_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    MIN_P_FIELD_NUMBER: _ClassVar[int]
     temperature: float
     top_k: int
     top_p: float
     seed: int
-    def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+    min_p: float
+    def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ..., min_p: _Optional[float] = ...) -> None: ...
 
 class OutputOptions(_message.Message):
     __slots__ = ("tokens", "alignments", "attention", "sentences", "quality", "alternatives_at_prefix")

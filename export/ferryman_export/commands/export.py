@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from ferryman_bundle.manifest import Storage
+from ferryman_export.precision import Precision
+
+if TYPE_CHECKING:
+    from ferryman_training.corpus import SentencePair
 
 app = typer.Typer(add_completion=False)
 
@@ -41,8 +46,26 @@ def export(
         ),
     ] = None,
     storage: Annotated[
-        Storage, typer.Option(help="How matrices are stored; they compute in float32.")
+        Storage, typer.Option(help="How matrices are stored; all variants share them.")
     ] = Storage.INT8,
+    variants: Annotated[
+        list[Precision] | None,
+        typer.Option(
+            "--variant",
+            help="What the graphs compute with; may be given several times.",
+            show_default="fp32 and, where matrices are stored as int8, int8",
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="TSV of sentence pairs to calibrate int8 with.",
+            show_default="the training part of the run's corpus",
+        ),
+    ] = None,
+    calibration_count: Annotated[
+        int, typer.Option(help="How many of them are used, evenly spread.", min=1)
+    ] = 300,
     sentences: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +108,10 @@ def export(
         trained = Checkpoint.load(checkpoint)
         corpus = trained.config.corpus
         pairs = read_pairs(sentences or corpus.valid)
+        precisions = _precisions(storage, variants)
+        examples = (
+            read_pairs(calibration or corpus.train[0]) if Precision.INT8 in precisions else []
+        )
         manifest = build_bundle(
             trained,
             bundle,
@@ -98,9 +125,11 @@ def export(
                 data=data_file.read_text("utf-8") if data_file else None,
             ),
             storage=storage,
+            precisions=precisions,
             search=SearchSettings(beam_size=beam_size, length_penalty=length_penalty),
             evidence=Evidence(
-                parity=pairs[:: max(1, len(pairs) // sentence_count)][:sentence_count],
+                parity=_spread(pairs, sentence_count),
+                calibration=_spread(examples, calibration_count),
                 test_set=test.name if test else None,
                 test=read_pairs(test) if test else [],
                 accept_loss=accept_loss,
@@ -111,3 +140,27 @@ def export(
         console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     console.print(f"{manifest.name} {manifest.version} is in {bundle}", highlight=False)
+
+
+def _precisions(storage: Storage, chosen: list[Precision] | None) -> list[Precision]:
+    """Return the variants to make, the most exact first.
+
+    Raises:
+        ExportError: They do not go with how matrices are stored.
+    """
+    from ferryman_export.errors import ExportError
+
+    if chosen is None:
+        return list(Precision) if storage is Storage.INT8 else [Precision.FP32]
+    if Precision.FP32 not in chosen:
+        raise ExportError("every bundle has the variant fp32: add --variant fp32")
+    if Precision.INT8 in chosen and storage is not Storage.INT8:
+        raise ExportError(
+            f"--variant int8 computes with the stored bytes, but --storage is {storage.value}"
+        )
+    return [precision for precision in Precision if precision in chosen]
+
+
+def _spread(pairs: Sequence[SentencePair], count: int) -> Sequence[SentencePair]:
+    """Return so many pairs, evenly spread."""
+    return pairs[:: max(1, len(pairs) // count)][:count]

@@ -54,6 +54,10 @@ def evaluate(
         typer.Option(min=1, help="Hypotheses that each worker decodes at a time. [default: 64]"),
     ] = None,
     device: Annotated[Device, typer.Option(help="What to compute on.")] = Device.AUTO,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="Variant of a bundle. [default: the fastest for the device]"),
+    ] = None,
     worst: Annotated[int, typer.Option(min=0, help="Show so many of the worst sentences.")] = 10,
     samples: Annotated[
         int, typer.Option(min=100, help="Test sets drawn for intervals and significance.")
@@ -84,6 +88,7 @@ def evaluate(
         workers=workers,
         max_rows=max_rows,
         device=device,
+        variant=variant,
     )
     pairs = read_pairs(test)
     found = _evaluate(system, pairs, settings, samples=samples, seed=seed)

@@ -32,7 +32,7 @@ def serve(
     bundle: Annotated[
         str | None,
         typer.Argument(
-            help="Directory of a bundle, or name of an installed model. "
+            help="Directory of a bundle, its packed form, or name of an installed model. "
             "Without it: the model that is installed.",
             show_default=False,
         ),
@@ -57,6 +57,19 @@ def serve(
         str | None, _option("Calls at the same time; more are refused", "1024", "N")
     ] = None,
     device: Annotated[str | None, _option("What to compute on", "auto", "auto|cpu|cuda")] = None,
+    variant: Annotated[
+        str | None, _option("Variant of the bundle to run", "the fastest for the device", "NAME")
+    ] = None,
+    trial_seconds: Annotated[
+        str | None,
+        _option(
+            "How long a new bundle may take to load in a trial process; 0: none", "60", "SECONDS"
+        ),
+    ] = None,
+    max_bundle_bytes: Annotated[
+        str | None,
+        _option("The most that the files of a bundle may have together", "8 GiB", "BYTES"),
+    ] = None,
     drain_seconds: Annotated[
         str | None, _option("How long calls may take to finish after SIGTERM", "30", "SECONDS")
     ] = None,
@@ -80,6 +93,9 @@ def serve(
             "max_queued_tokens": max_queued_tokens,
             "max_concurrent_calls": max_concurrent_calls,
             "device": device,
+            "variant": variant,
+            "trial_seconds": trial_seconds,
+            "max_bundle_bytes": max_bundle_bytes,
             "drain_seconds": drain_seconds,
             "log_format": log_format,
         }
@@ -101,7 +117,7 @@ def run(config: ServerConfig) -> int:
     # The first process of a container ignores signals that it does not ask for, so without this
     # a stop while the model loads would be lost.
     signal.signal(signal.SIGTERM, _leave)
-    bundle = load_bundle(find_bundle(config.bundle))
+    bundle = load_bundle(find_bundle(config.bundle), config)
     with running_engine(bundle, config) as engine:
         return asyncio.run(_serve(model_of(bundle, engine), engine, config))
 

@@ -7,9 +7,18 @@ from ferryman_server.engine.errors import (
     EngineFailedError,
     EngineStoppedError,
     OverloadedError,
+    Phase,
+    UnavailableError,
 )
-from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Result, Search
+from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Listener, Result
 from ferryman_server.engine.runtime import Runtime
+from ferryman_server.engine.search_options import (
+    LengthPenalty,
+    Sampling,
+    Search,
+    Tail,
+    normalise_by_length,
+)
 from ferryman_server.engine.statistics import Statistics
 
 __all__ = [
@@ -21,9 +30,16 @@ __all__ = [
     "FinishReason",
     "Hypothesis",
     "Job",
+    "LengthPenalty",
+    "Listener",
     "OverloadedError",
+    "Phase",
     "Result",
     "Runtime",
+    "Sampling",
     "Search",
     "Statistics",
+    "Tail",
+    "UnavailableError",
+    "normalise_by_length",
 ]

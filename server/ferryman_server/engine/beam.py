@@ -10,14 +10,17 @@ Dimension key:
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from ferryman_server.engine.draft import shared_prefix
 from ferryman_server.engine.history import History
-from ferryman_server.engine.job import FinishReason, Hypothesis, Search
+from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Search
 from ferryman_server.engine.limits import LengthLimits
+from ferryman_server.engine.loops import LoopGuard, is_one_sequence, loop_limit
+from ferryman_server.engine.ruled_slots import RuledSlots
+from ferryman_server.engine.runtime import Decoder
 from ferryman_server.engine.search import (
     Booleans,
     Candidates,
@@ -26,7 +29,6 @@ from ferryman_server.engine.search import (
     Lengths,
     extend_beams,
     is_done,
-    score,
 )
 
 
@@ -40,7 +42,8 @@ class _Finished:
     rank: int
     """Of the hypothesis it extended by its end; where it has no end, its own."""
     end_log_prob: float | None
-    """None where it was cut at its limit."""
+    """None where it was cut."""
+    reason: FinishReason
 
 
 class BeamSearch:
@@ -59,72 +62,141 @@ class BeamSearch:
         self._bos = bos
         self._eos = eos
         # One more than the width, since one of each hypothesis's candidates may be the end.
-        self.candidates = min(self._width + 1, vocabulary_size)
+        self._candidates = min(self._width + 1, vocabulary_size)
         self._searches: list[Search | None] = [None] * max_sources
         self._finished: list[list[_Finished]] = [[] for _ in range(max_sources)]
+        self._looping: list[list[_Finished]] = [[] for _ in range(max_sources)]
         self._limits = LengthLimits(max_sources)
+        self._guard = LoopGuard(max_sources)
         self._log_probs = np.zeros(input_ids.shape, np.float64)
         self._rows = np.zeros_like(input_ids)
         self._slots = np.arange(max_sources)[:, None]
         self._history = History(max_sources, self._width)
+        self._ruled = RuledSlots()
 
-    def admit(self, slot: int, search: Search) -> None:
+    def admit(self, slot: int, job: Job) -> None:
         """Start the source in a slot, from one hypothesis: its W rows are still the same."""
-        self._searches[slot] = search
+        search = self._searches[slot] = job.search
         self._finished[slot] = []
+        self._looping[slot] = []
         self._limits.admit(slot, search)
+        self._guard.admit(slot, loop_limit(search.loop_tokens, job.source))
         self._log_probs[slot] = -np.inf
-        self._log_probs[slot, 0] = 0.0
+        self._log_probs[slot, 0] = 0.0 if search.is_plain else -np.inf
         self._rows[slot] = np.arange(self._width)
         self._input_ids[slot] = self._bos
+        if not search.is_plain:
+            self._ruled.admit(slot, job, eos=self._eos)
 
-    def advance(
-        self, lengths: Lengths, log_probs: Floats, ids: Ints, reorder: Callable[[Ints], Ints]
-    ) -> list[int]:
-        """Extend every hypothesis by one token and keep the best W of each source.
-
-        Args:
-            lengths: Tokens that each source's hypotheses have with this one, (n).
-            log_probs: Log-probabilities of the candidates in row order, best first, (n, W, k).
-            ids: Their tokens, (n, W, k).
-            reorder: `DecodeState.reorder`.
+    def step(self, decoder: Decoder) -> list[int]:
+        """Extend every hypothesis by one token, keep the best W of each source.
 
         Returns:
             The slots that are done.
         """
-        n = len(lengths)
-        may_end, at_limit = self._limits.advance(lengths)
+        wanted = max(self._candidates, self._ruled.candidates) if self._ruled else self._candidates
+        log_probs, ids = decoder.step(wanted)
+        n = len(ids)
         slots, rows = self._slots[:n], self._rows[:n]
-        going, ending = extend_beams(
-            self._log_probs[:n], log_probs[slots, rows], ids[slots, rows], may_end, eos=self._eos
-        )
-        self._log_probs[:n] = going.log_probs
-        self._history.record(lengths, going.ids, going.parents, going.token_log_probs)
-        done = self._finish(lengths, at_limit, going, ending)
+        log_probs, ids = log_probs[slots, rows], ids[slots, rows]
+        lengths = decoder.state.lengths[:n, 0]
+        going, done = self._advance(lengths, log_probs, ids)
+        if self._ruled:
+            done = [slot for slot in done if slot not in self._ruled]
+            for slot, own in self._ruled.items():
+                going.ids[slot], going.parents[slot] = own.extend(log_probs[slot], ids[slot])
+            done += self._ruled.done()
         parents = rows[slots, going.parents]
         # What is done needs no state any more, so none of it is copied.
         parents[done] = np.arange(self._width)
-        rows[...] = reorder(parents)
+        rows[...] = decoder.state.reorder(parents)
         self._input_ids[slots, rows] = going.ids
         return done
 
-    def hypotheses(self, slot: int, length: int) -> tuple[Hypothesis, ...]:  # noqa: ARG002 - as greedy
-        """Return the best finished hypotheses of a slot that is done, best first."""
-        search = self._searches[slot]
-        assert search is not None
-        return tuple(
-            self._hypothesis(slot, finished)
-            for finished in self._finished[slot][: search.num_hypotheses]
+    def _advance(
+        self, lengths: Lengths, log_probs: Floats, ids: Ints
+    ) -> tuple[Candidates, list[int]]:
+        """Extend every hypothesis by one token.
+
+        Args:
+            lengths: Tokens that each source's hypotheses have with this one, (n).
+            log_probs: Log-probabilities of the candidates of every hypothesis, the best hypothesis
+                and its best candidate first, (n, W, k).
+            ids: Their tokens, (n, W, k).
+
+        Returns:
+            The hypotheses that go on, and the slots that are done.
+        """
+        may_end, at_limit = self._limits.advance(lengths)
+        # A search by rules may have asked for more candidates than are any use here.
+        offered = slice(self._candidates)
+        going, ending = extend_beams(
+            self._log_probs[: len(lengths)],
+            log_probs[:, :, offered],
+            ids[:, :, offered],
+            may_end,
+            eos=self._eos,
         )
+        self._history.record(lengths, going.ids, going.parents, going.token_log_probs)
+        self._cut_loops(lengths, going)
+        self._log_probs[: len(lengths)] = going.log_probs
+        return going, self._finish(lengths, at_limit, going, ending)
+
+    def hypotheses(self, slot: int, length: int) -> list[Hypothesis]:  # noqa: ARG002 - as greedy
+        """Return the finished hypotheses of a slot that is done, best first; loops come last."""
+        if slot in self._ruled:
+            return self._ruled[slot].hypotheses()
+        ended = [*self._finished[slot], *self._looping[slot]]
+        return [self._hypothesis(slot, finished) for finished in ended]
+
+    def settled(self, slot: int, length: int) -> tuple[int, ...]:
+        """Return the first tokens of the best answer of a slot that goes on, as far as certain.
+
+        They are what all hypotheses share that the answer can be or can still grow from.
+        """
+        if slot in self._ruled:
+            return self._ruled[slot].settled()
+        under_way = [
+            self._history.trace(slot, length, rank)[0]
+            for rank, log_prob in enumerate(self._log_probs[slot].tolist())
+            if log_prob > -np.inf
+        ]
+        # What was cut in a loop is an answer only where nothing else is.
+        ended = [
+            self._hypothesis(slot, finished).ids
+            for finished in self._finished[slot] or self._looping[slot]
+        ]
+        return shared_prefix([*map(tuple, under_way), *ended])
 
     def move(self, source: int, target: int) -> None:
         """Follow a source from one slot to another."""
         self._searches[target] = self._searches[source]
         self._finished[target] = self._finished[source]
+        self._looping[target] = self._looping[source]
         for field in (self._log_probs, self._rows, self._input_ids):
             field[target] = field[source]
         self._limits.move(source, target)
+        self._guard.move(source, target)
         self._history.move(source, target)
+        self._ruled.move(source, target)
+
+    def release(self, slot: int) -> None:
+        """Forget a source that has left."""
+        self._ruled.release(slot)
+
+    def _cut_loops(self, lengths: Lengths, going: Candidates) -> None:
+        """Take the hypotheses that have begun to repeat themselves out of those that go on."""
+        for slot in self._guard.advance(lengths):
+            length = int(lengths[slot])
+            limit = int(self._guard.limits[slot])
+            for rank, log_prob in enumerate(going.log_probs[slot].tolist()):
+                if log_prob == -np.inf:
+                    continue
+                last, _ = self._history.trace(slot, length, rank, last=limit)
+                if is_one_sequence(last):
+                    looping = self._ended(slot, length, log_prob, rank, FinishReason.LOOP_GUARD)
+                    insort(self._looping[slot], looping, key=lambda kept: -kept.score)
+                    going.log_probs[slot, rank] = -np.inf
 
     def _finish(
         self, lengths: Lengths, at_limit: Booleans | None, going: Candidates, ending: Candidates
@@ -136,13 +208,14 @@ class BeamSearch:
         return [
             slot
             for slot, is_concerned in enumerate(concerned.tolist())
-            if (is_concerned or len(self._finished[slot]) == self._width)
+            if (is_concerned or len(self._finished[slot]) + len(self._looping[slot]) >= self._width)
+            and slot not in self._ruled
             and self._finish_source(slot, int(lengths[slot]), going, ending)
         ]
 
     def _finish_source(self, slot: int, length: int, going: Candidates, ending: Candidates) -> bool:
         """Note what ends of one source in this step; tell whether it is done."""
-        search = self._searches[slot]
+        search, finished, looping = self._searches[slot], self._finished[slot], self._looping[slot]
         assert search is not None
         ends = zip(
             ending.log_probs[slot].tolist(),
@@ -152,37 +225,54 @@ class BeamSearch:
         )
         for log_prob, rank, end_log_prob in ends:
             if log_prob > -np.inf:
-                self._keep(slot, length, log_prob, rank, end_log_prob)
+                ended = self._ended(slot, length, log_prob, rank, FinishReason.EOS, end_log_prob)
+                self._keep(slot, ended)
         alive = going.log_probs[slot].tolist()
         if length < search.max_tokens:
-            scores = [finished.score for finished in self._finished[slot]]
-            best = score(alive[0], length, search.length_penalty)
-            return is_done(scores, best, width=self._width)
+            enough = len(finished) + len(looping) >= search.enough
+            if (looping and (enough or max(alive) == -np.inf)) or (
+                search.early_stopping and enough
+            ):
+                return True
+            scores = [ended.score for ended in finished]
+            best = search.score(max(alive), length)
+            return is_done(scores, best, enough=search.enough)
         for rank, log_prob in enumerate(alive):
-            if log_prob > -np.inf or not self._finished[slot]:
-                self._keep(slot, length, log_prob, rank, None)
+            if log_prob > -np.inf or not (finished or looping):
+                self._keep(slot, self._ended(slot, length, log_prob, rank, FinishReason.MAX_TOKENS))
         return True
 
-    def _keep(
-        self, slot: int, length: int, log_prob: float, rank: int, end_log_prob: float | None
-    ) -> None:
-        """Add a finished hypothesis to those of its source, unless W are better."""
+    def _ended(
+        self,
+        slot: int,
+        length: int,
+        log_prob: float,
+        rank: int,
+        reason: FinishReason,
+        end_log_prob: float | None = None,
+    ) -> _Finished:
         search = self._searches[slot]
         assert search is not None
-        finished = _Finished(
-            score=score(log_prob, length, search.length_penalty),
+        return _Finished(
+            score=search.score(log_prob, length),
             log_prob=log_prob,
             length=length,
             rank=rank,
             end_log_prob=end_log_prob,
+            reason=reason,
         )
-        insort(self._finished[slot], finished, key=lambda kept: -kept.score)
-        del self._finished[slot][self._width :]
+
+    def _keep(self, slot: int, ended: _Finished) -> None:
+        """Add a finished hypothesis to those of its source, unless enough are better."""
+        search = self._searches[slot]
+        assert search is not None
+        insort(self._finished[slot], ended, key=lambda kept: -kept.score)
+        del self._finished[slot][search.enough :]
 
     def _hypothesis(self, slot: int, finished: _Finished) -> Hypothesis:
         """Read a finished hypothesis from the history."""
-        ended = finished.end_log_prob is not None
-        ids, log_probs = self._history.trace(slot, finished.length - ended, finished.rank)
+        has_end = finished.end_log_prob is not None
+        ids, log_probs = self._history.trace(slot, finished.length - has_end, finished.rank)
         if finished.end_log_prob is not None:
             log_probs.append(finished.end_log_prob)
         return Hypothesis(
@@ -190,5 +280,5 @@ class BeamSearch:
             token_log_probs=tuple(log_probs),
             log_prob=finished.log_prob,
             score=finished.score,
-            finish_reason=FinishReason.EOS if ended else FinishReason.MAX_TOKENS,
+            finish_reason=finished.reason,
         )

@@ -5,9 +5,10 @@ No future is ever resolved under that lock, since what a caller attached to it r
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,8 @@ from ferryman_server.engine.errors import (
 from ferryman_server.engine.scheduler import Scheduler
 from ferryman_server.engine.statistics import Statistics
 from ferryman_server.engine.ticket import Ticket
+
+_LOG = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
@@ -42,6 +45,8 @@ class Orders:
     """Those whose deadline passed in the queue."""
     waiting: bool
     """Whether others still wait."""
+    changes: int
+    """Of the dispatcher, when these orders were given."""
 
 
 class Dispatcher:
@@ -54,8 +59,11 @@ class Dispatcher:
     def __init__(self, scheduler: Scheduler) -> None:
         self.cancellations = 0
         """How many jobs were cancelled when they were not in the queue any more."""
+        self.changes = 0
+        """How often something happened that a worker has to be told of; read without the lock."""
         self.error: BaseException | None = None
         """What the engine died of."""
+        self._on_failure: list[Callable[[BaseException], None]] = []
         self._scheduler = scheduler
         self._changed = threading.Condition()
         self._is_open = False
@@ -94,6 +102,7 @@ class Dispatcher:
                 self._rejected += len(tickets)
                 raise
             self._admitted += len(tickets)
+            self.changes += 1
             self._changed.notify_all()
 
     def cancel(self, ticket: Ticket) -> None:
@@ -102,6 +111,7 @@ class Dispatcher:
             if not self._scheduler.withdraw(ticket):
                 # A worker has it, and will see that in its next round.
                 self.cancellations += 1
+                self.changes += 1
                 return
             self._outcomes[Outcome.CANCELLED] += 1
         ticket.set_running_or_notify_cancel()
@@ -120,7 +130,13 @@ class Dispatcher:
                 if running or boarders or expired:
                     self._running.update(dict.fromkeys([*boarders, *expired]))
                     waiting = len(self._scheduler) > 0
-                    return Orders(now=now, boarders=boarders, expired=expired, waiting=waiting)
+                    return Orders(
+                        now=now,
+                        boarders=boarders,
+                        expired=expired,
+                        waiting=waiting,
+                        changes=self.changes,
+                    )
                 self._idle_workers += 1
                 self._changed.wait()
                 self._idle_workers -= 1
@@ -141,15 +157,15 @@ class Dispatcher:
             self._changed.notify_all()
 
     def record(self, work: Work, *, waiting: bool) -> None:
-        """Count a round, during which jobs were waiting or not."""
+        """Count rounds, during which jobs were waiting or not."""
         with self._changed:
             self._work.steps += work.steps
             self._work.rows += work.rows
             self._work.ragged_admissions += work.ragged_admissions
             self._work.bytes_copied += work.bytes_copied
-            self._rounds += 1
+            self._rounds += work.rounds
             if waiting:
-                self._rounds_waiting += 1
+                self._rounds_waiting += work.rounds
                 self._rows_waiting += work.rows
 
     def drain(self, timeout: float) -> bool:
@@ -162,16 +178,34 @@ class Dispatcher:
 
     def close(self, error: BaseException | None = None) -> list[Ticket]:
         """Stop the workers, for an error or not; return the tickets that still waited."""
+        callbacks: list[Callable[[BaseException], None]] = []
         with self._changed:
             self._is_open = False
+            self.changes += 1
             if error is None:
                 self._is_closed = True
             elif self.error is None:
                 self.error = error
+                callbacks, self._on_failure = self._on_failure, callbacks
             tickets = self._scheduler.clear()
             self._running.update(dict.fromkeys(tickets))
             self._changed.notify_all()
-            return tickets
+        for callback in callbacks:
+            assert error is not None
+            try:
+                callback(error)
+            except Exception:  # those who wait for tickets must hear of it all the same
+                _LOG.exception("whoever was to be told that the engine died could not be")
+        return tickets
+
+    def on_failure(self, callback: Callable[[BaseException], None]) -> None:
+        """Call back when the engine dies, at once if it has."""
+        with self._changed:
+            error = self.error
+            if error is None:
+                self._on_failure.append(callback)
+        if error is not None:
+            callback(error)
 
     def reason(self) -> EngineError:
         """Return what to tell the caller of a job that cannot be decoded any more."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
 from ferryman_server.engine.delivery import abandon
 from ferryman_server.engine.dispatcher import Dispatcher
+from ferryman_server.engine.errors import UnavailableError
 from ferryman_server.engine.job import Job, Result
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.scheduler import Scheduler
@@ -75,13 +76,16 @@ class Engine:
             OverloadedError: The queue has no room for all of them.
             EngineStoppedError: The engine is not started, is draining, or is closed.
             EngineFailedError: The engine has failed.
+            UnavailableError: A search needs a graph that this model does not have.
             ValueError: A job is one that this model or engine can never take.
         """
         for job in jobs:
             self._check(job)
         now = time.monotonic()
         tickets = [Ticket(job, now, self._dispatcher.cancel) for job in jobs]
-        self._dispatcher.enter(tickets)
+        # Whoever submits many waits for the last of them: the longest first leaves no straggler at
+        # the end, and sentences that board together have like lengths.
+        self._dispatcher.enter(sorted(tickets, key=lambda ticket: -ticket.source_tokens))
         return list(tickets)
 
     def statistics(self) -> Statistics:
@@ -92,6 +96,14 @@ class Engine:
     def failed(self) -> BaseException | None:
         """The exception that the engine died of, or None; it does not recover."""
         return self._dispatcher.error
+
+    def on_failure(self, callback: Callable[[BaseException], None]) -> None:
+        """Call back when the engine dies, at once if it has; in the thread in which it does.
+
+        Args:
+            callback: Gets the exception that the engine died of. It must not block.
+        """
+        self._dispatcher.on_failure(callback)
 
     def drain(self, timeout: float) -> bool:
         """Take no more jobs and wait until all have ended, but not longer than ``timeout`` seconds.
@@ -136,7 +148,18 @@ class Engine:
                 f"max_tokens must be at most {runtime.max_target_tokens + 1}, "
                 f"but is {search.max_tokens}"
             )
-        if search.beam_size > self._max_rows:
+        if search.rows > self._max_rows:
             raise ValueError(
-                f"beam_size must be at most {self._max_rows}, but is {search.beam_size}"
+                f"beam_size, samples and alternatives must be at most {self._max_rows}, "
+                f"but are {search.rows}"
             )
+        imposed = (*search.prefix, *(token for _, token in search.forced))
+        if not all(0 <= i < runtime.vocabulary_size and i != runtime.eos for i in imposed):
+            raise ValueError(
+                f"prefix and forced ids must be 0 to {runtime.vocabulary_size - 1} and not the "
+                f"end of the sentence, {runtime.eos}"
+            )
+        if search.full_tail_options and not runtime.has_full_tail:
+            raise UnavailableError(search.full_tail_options, "step_full")
+        if search.coverage_penalty and not runtime.has_attention:
+            raise UnavailableError(["coverage_penalty"], "scorer")

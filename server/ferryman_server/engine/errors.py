@@ -5,12 +5,16 @@
   + EngineStoppedError   by `submit`, future  the engine is not started, is draining, or is closed
   + EngineFailedError    by `submit`, future  decoding itself failed
   + DeadlineError        by the future        the deadline passed; the answer is of no use any more
+  + UnavailableError     by `submit`          the model lacks a graph that the search needs
 
 A job that its caller cancelled is no error: its future is cancelled. A job that no batch could ever
 hold (too long, too wide) is the caller's fault and raises `ValueError` from `submit`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
 
 
 class EngineError(Exception):
@@ -37,5 +41,35 @@ class EngineFailedError(EngineError):
     """Decoding raised an exception; it is the cause (``__cause__``) of this error."""
 
 
+class Phase(StrEnum):
+    """Where a job was when something befell it."""
+
+    QUEUED = "queued"
+    DECODING = "decoding"
+
+
 class DeadlineError(EngineError):
-    """The job's deadline passed before its answer was complete."""
+    """The job's deadline passed before its answer was complete.
+
+    Args:
+        phase: Where the job was.
+    """
+
+    def __init__(self, phase: Phase) -> None:
+        where = "waited" if phase is Phase.QUEUED else "was decoded"
+        super().__init__(f"the deadline passed while the job {where}")
+        self.phase = phase
+
+
+class UnavailableError(EngineError):
+    """The model lacks a graph that the search needs.
+
+    Args:
+        options: The fields of `Search` that need it.
+        graph: What is missing.
+    """
+
+    def __init__(self, options: Sequence[str], graph: str) -> None:
+        super().__init__(f"{', '.join(options)}: this model has no graph {graph}, which it takes")
+        self.options = tuple(options)
+        self.graph = graph

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from ferryman_server.engine.search import Floats, Ints, Lengths
+from ferryman_server.engine.search import Doubles, Floats, Ints, Lengths
 
 _STEPS: Final = 64
 """Room at first; doubled as needed."""
@@ -34,7 +34,9 @@ class History:
         # Steps before somebody may need more room: nobody is asked until then.
         self._free_steps = _STEPS
 
-    def record(self, lengths: Lengths, ids: Ints, parents: Ints | None, log_probs: Floats) -> None:
+    def record(
+        self, lengths: Lengths, ids: Ints, parents: Ints | None, log_probs: Floats | Doubles
+    ) -> None:
         """Note one step of the first n slots.
 
         Args:
@@ -53,24 +55,28 @@ class History:
         if parents is not None:
             self._parents[at] = parents
 
-    def trace(self, slot: int, length: int, rank: int) -> tuple[list[int], list[float]]:
+    def trace(
+        self, slot: int, length: int, rank: int, *, last: int | None = None
+    ) -> tuple[list[int], list[float]]:
         """Return the tokens of one hypothesis and their log-probabilities, first token first.
 
         Args:
             slot: The slot of its source.
             length: How many tokens it has.
             rank: Its rank in the step that added the last of them.
+            last: How many of its last tokens to return; None for all.
         """
+        start = 1 if last is None else max(1, length + 1 - last)
         width = self._ids.shape[2]
         if width == 1:
-            column = slice(1, length + 1)
+            column = slice(start, length + 1)
             return self._ids[slot, column, 0].tolist(), self._log_probs[slot, column, 0].tolist()
-        parents = self._parents[slot, : length + 1].tolist()
-        ranks = np.empty(length, np.int64)
-        for step in range(length, 0, -1):
-            ranks[step - 1] = rank
-            rank = parents[step][rank]
-        steps = np.arange(1, length + 1)
+        parents = self._parents[slot, start : length + 1].tolist()
+        ranks = np.empty(len(parents), np.int64)
+        for place in range(len(parents) - 1, -1, -1):
+            ranks[place] = rank
+            rank = parents[place][rank]
+        steps = np.arange(start, length + 1)
         return self._ids[slot, steps, ranks].tolist(), self._log_probs[slot, steps, ranks].tolist()
 
     def move(self, source: int, target: int) -> None:

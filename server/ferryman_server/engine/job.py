@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from ferryman_server.engine.search_options import Search
+
+__all__ = ["FinishReason", "Hypothesis", "Job", "Listener", "Result", "Search"]
+
+Listener = Callable[[tuple[int, ...]], None]
+"""Told of the tokens that a target goes on with, in the engine's thread: it must return at once."""
 
 
 class FinishReason(StrEnum):
@@ -12,48 +20,9 @@ class FinishReason(StrEnum):
     EOS = "eos"
     """The model ended the sentence."""
     MAX_TOKENS = "max_tokens"
-    """The sentence reached its length limit and was cut there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """How to look for the best target of one source.
-
-    Raises:
-        ValueError: A field is out of its range; the message names all that are.
-    """
-
-    max_tokens: int
-    """The most tokens to generate, the end of the sentence included."""
-    min_tokens: int = 0
-    """The fewest tokens to generate before the end of the sentence may come."""
-    beam_size: int = 1
-    """Hypotheses kept at every step; 1 is greedy search."""
-    num_hypotheses: int = 1
-    """How many of the finished hypotheses to return, at most ``beam_size``."""
-    length_penalty: float = 1.0
-    """Exponent p of score = log_prob / length ** p; 0 compares plain sums, which favours short."""
-
-    def __post_init__(self) -> None:
-        faults = []
-        if self.max_tokens < 1:
-            faults.append(f"max_tokens must be at least 1, but is {self.max_tokens}")
-        if not 0 <= self.min_tokens < max(self.max_tokens, 1):
-            faults.append(
-                f"min_tokens must be at least 0 and below max_tokens ({self.max_tokens}), "
-                f"but is {self.min_tokens}"
-            )
-        if self.beam_size < 1:
-            faults.append(f"beam_size must be at least 1, but is {self.beam_size}")
-        if not 1 <= self.num_hypotheses <= max(self.beam_size, 1):
-            faults.append(
-                f"num_hypotheses must be between 1 and beam_size ({self.beam_size}), "
-                f"but is {self.num_hypotheses}"
-            )
-        if not 0.0 <= self.length_penalty <= 10.0:
-            faults.append(f"length_penalty must be between 0 and 10, but is {self.length_penalty}")
-        if faults:
-            raise ValueError("; ".join(faults))
+    """The sentence reached its length limit and was cut there, or no token was allowed to come."""
+    LOOP_GUARD = "loop_guard"
+    """The model had begun to repeat itself and was cut there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +34,9 @@ class Job:
     search: Search
     deadline: float | None = None
     """The moment on `time.monotonic`'s clock after which the answer is of no use."""
+    listener: Listener | None = field(default=None, compare=False)
+    """Gets the tokens of the best hypothesis as soon as no later step can take them back. All that
+    it is ever given, one after the other, is the ``ids`` of the first hypothesis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +46,12 @@ class Hypothesis:
     ids: tuple[int, ...]
     """Token ids, without the end of the sentence."""
     token_log_probs: tuple[float, ...]
-    """Log-probability of every token, and of the end where the model chose to end."""
+    """The model's log-probability of every token, and of the end where it chose to end."""
     log_prob: float
     """The sum of ``token_log_probs``."""
     score: float
-    """``log_prob / len(token_log_probs) ** length_penalty``; what hypotheses are ranked by."""
+    """What hypotheses are ranked by: `Search.score` of ``log_prob`` as the search's own penalties
+    have changed it, and the coverage penalty added."""
     finish_reason: FinishReason
 
 

@@ -1,15 +1,18 @@
-"""A lane: the running batch of one beam width, which is a dimension of the step graph."""
+"""A lane: the running batch of one beam width and one tail, which decide the graph that steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from ferryman_server.engine.beam import BeamSearch
+from ferryman_server.engine.coverage import rank_by_coverage
+from ferryman_server.engine.full_tail import FullTailSearch
 from ferryman_server.engine.greedy import GreedySearch
-from ferryman_server.engine.job import Hypothesis
+from ferryman_server.engine.job import Hypothesis, Job
 from ferryman_server.engine.runtime import Decoder, Runtime
+from ferryman_server.engine.search_options import Tail
 from ferryman_server.engine.ticket import Ticket
 
 ENCODER_CHUNK: Final = 8
@@ -25,6 +28,31 @@ class Finished:
     steps: int
 
 
+class LaneSearch(Protocol):
+    """The hypotheses of all sources of a lane, and what they go on with."""
+
+    def admit(self, slot: int, job: Job) -> None:
+        """Start the source in a slot."""
+
+    def step(self, decoder: Decoder) -> list[int]:
+        """Extend every hypothesis by one token; return the slots that are done."""
+        ...
+
+    def hypotheses(self, slot: int, length: int) -> list[Hypothesis]:
+        """Return the finished hypotheses of a slot that is done after so many steps, best first."""
+        ...
+
+    def settled(self, slot: int, length: int) -> tuple[int, ...]:
+        """Return the first tokens of the best answer of a slot that goes on, as far as certain."""
+        ...
+
+    def move(self, source: int, target: int) -> None:
+        """Follow a source from one slot to another."""
+
+    def release(self, slot: int) -> None:
+        """Forget a source that has left."""
+
+
 class Lane:
     """Sources of one beam width on their way, one step at a time.
 
@@ -32,29 +60,42 @@ class Lane:
         runtime: The model.
         width: Beam width W.
         max_sources: The most sources at a time.
+        tail: What the step is to return.
     """
 
-    def __init__(self, runtime: Runtime, *, width: int, max_sources: int) -> None:
+    def __init__(
+        self, runtime: Runtime, *, width: int, max_sources: int, tail: Tail = Tail.FAST
+    ) -> None:
         self.width = width
-        self._tickets: list[Ticket | None] = [None] * max_sources
+        self._tickets: dict[int, Ticket] = {}  # by slot
         self._runtime = runtime
         self._decoder: Decoder = runtime.decoder(width=width, max_sources=max_sources)
         self._state = self._decoder.state
-        self._search: GreedySearch | BeamSearch
-        if width == 1:
-            self._search = GreedySearch(self._decoder.input_ids, bos=runtime.bos, eos=runtime.eos)
-        else:
-            self._search = BeamSearch(
-                self._decoder.input_ids,
-                vocabulary_size=runtime.vocabulary_size,
-                bos=runtime.bos,
-                eos=runtime.eos,
-            )
+        self._search = self._make_search(tail)
+        # What has been told of the sources that somebody listens to, by slot.
+        self._told: dict[int, int] = {}
+
+    def _make_search(self, tail: Tail) -> LaneSearch:
+        runtime, input_ids = self._runtime, self._decoder.input_ids
+        if tail is Tail.FAST and self.width == 1:
+            return GreedySearch(input_ids, bos=runtime.bos, eos=runtime.eos)
+        kind = BeamSearch if tail is Tail.FAST else FullTailSearch
+        return kind(
+            input_ids,
+            vocabulary_size=runtime.vocabulary_size,
+            bos=runtime.bos,
+            eos=runtime.eos,
+        )
+
+    @property
+    def sources(self) -> int:
+        """How many are on their way."""
+        return len(self._tickets)
 
     @property
     def tickets(self) -> list[Ticket]:
         """Those on their way."""
-        return [ticket for ticket in self._tickets if ticket is not None]
+        return list(self._tickets.values())
 
     def take_bytes_copied(self) -> int:
         """Return the bytes of state moved since this was last asked."""
@@ -63,7 +104,7 @@ class Lane:
 
     def admit(self, tickets: Sequence[Ticket]) -> int:
         """Encode sources and let them join; return how many joined others already under way."""
-        ragged = len(tickets) if self.tickets else 0
+        ragged = len(tickets) if self._tickets else 0
         # The longest first, so that the memory's source length changes at most once.
         boarders = sorted(tickets, key=lambda ticket: -ticket.source_tokens)
         for start in range(0, len(boarders), ENCODER_CHUNK):
@@ -71,42 +112,60 @@ class Lane:
             outputs = self._runtime.encode([ticket.job.source for ticket in chunk])
             for slot, ticket in zip(self._state.admit(outputs), chunk, strict=True):
                 self._tickets[slot] = ticket
-                self._search.admit(slot, ticket.job.search)
+                self._search.admit(slot, ticket.job)
+                if ticket.job.listener is not None:
+                    self._told[slot] = 0
         return ragged
 
     def leave(self, reason: Callable[[Ticket], bool]) -> list[Ticket]:
         """Let go of the tickets for which there is a reason, and return them."""
-        leaving = {
-            slot: ticket
-            for slot, ticket in enumerate(self._tickets)
-            if ticket is not None and reason(ticket)
-        }
+        leaving = {slot: ticket for slot, ticket in self._tickets.items() if reason(ticket)}
         self._release(leaving)
         return list(leaving.values())
 
     def step(self) -> list[Finished]:
         """Advance every hypothesis by one token; return what has finished by that."""
         self._close_gaps()
-        log_probs, ids = self._decoder.step(self._search.candidates)
-        lengths = self._state.lengths[: self._state.sources, 0]
-        done = self._search.advance(lengths, log_probs, ids, self._state.reorder)
-        finished = []
-        for slot in done:
-            ticket = self._tickets[slot]
-            assert ticket is not None
-            steps = int(lengths[slot])
-            hypotheses = self._search.hypotheses(slot, steps)
-            finished.append(Finished(ticket=ticket, hypotheses=hypotheses, steps=steps))
+        done = self._search.step(self._decoder)
+        finished = [self._finish(slot) for slot in done]
+        if self._told:
+            self._tell(dict(zip(done, finished, strict=True)))
         self._release(done)
         return finished
+
+    def _finish(self, slot: int) -> Finished:
+        """Return the answer of a slot that is done."""
+        ticket, steps = self._tickets[slot], int(self._state.lengths[slot, 0])
+        search = ticket.job.search
+        hypotheses = self._search.hypotheses(slot, steps)
+        if search.coverage_penalty:
+            hypotheses = rank_by_coverage(self._runtime, ticket.job, hypotheses)
+        best = tuple(hypotheses[: search.num_hypotheses])
+        return Finished(ticket=ticket, hypotheses=best, steps=steps)
+
+    def _tell(self, finished: Mapping[int, Finished]) -> None:
+        """Tell listeners what has become certain."""
+        for slot, told in self._told.items():
+            ticket = self._tickets[slot]
+            if slot in finished:
+                settled = finished[slot].hypotheses[0].ids
+            else:
+                settled = self._search.settled(slot, int(self._state.lengths[slot, 0]))
+            if len(settled) > told:
+                ticket.tell(settled[told:])
+                self._told[slot] = len(settled)
 
     def _close_gaps(self) -> None:
         """Move the last sources into the slots of those that left."""
         for source, target in self._state.compact():
-            self._tickets[target], self._tickets[source] = self._tickets[source], None
+            self._tickets[target] = self._tickets.pop(source)
             self._search.move(source, target)
+            if source in self._told:
+                self._told[target] = self._told.pop(source)
 
     def _release(self, slots: Iterable[int]) -> None:
         for slot in slots:
-            self._tickets[slot] = None
+            del self._tickets[slot]
+            self._search.release(slot)
+            self._told.pop(slot, None)
         self._state.release(slots)

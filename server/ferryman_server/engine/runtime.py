@@ -2,7 +2,8 @@
 
 Dimension key:
     B: sentences of a chunk    n: sources in the running batch    W: beam width
-    k: candidates for each hypothesis
+    k: candidates for each hypothesis    V: target vocabulary
+    T: tokens of a target, its end included    S: tokens of a source, its end not included
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ class Decoder(Protocol):
         """
         ...
 
+    def step_full(self) -> Floats:
+        """Advance every hypothesis of the state by one token, and keep nothing back.
+
+        Returns:
+            The log-probability of every next token, (n, W, V), valid until the next step. Only a
+            runtime that `has_full_tail` is asked for it.
+        """
+        ...
+
 
 class Runtime(Protocol):
     """A model ready to run; shared by threads."""
@@ -46,12 +56,30 @@ class Runtime(Protocol):
     """The longest source the model was made for, its end not counted."""
     max_target_tokens: int
     """The longest target the model was made for, its end not counted."""
+    has_full_tail: bool
+    """Whether decoders can `step_full`."""
+    has_attention: bool
+    """Whether there is `attention`."""
 
     def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
         """Return what the encoder makes of sources, by name of the state tensor, each (B, ...).
 
         Args:
             sources: Token ids, without the end of sentence, which the runtime adds.
+        """
+        ...
+
+    def attention(
+        self, source: Sequence[int], targets: Sequence[Sequence[int]]
+    ) -> Sequence[Floats]:
+        """Return how much each token of some targets of one source attends to its tokens.
+
+        Args:
+            source: Token ids, without the end of sentence.
+            targets: Token ids, with the end of sentence where it came.
+
+        Returns:
+            For each target the weights, (T, S). Only a runtime that `has_attention` is asked.
         """
         ...
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from ferryman_server.engine.errors import OverloadedError
-from ferryman_server.engine.ticket import Ticket
+from ferryman_server.engine.ticket import LaneKey, Ticket
 
 _QUANTUM: Final = 8
 """A batch under way takes boarders when this part of its rows is free."""
@@ -150,24 +150,26 @@ class _Load:
         self.rows = 0
         self._max_rows = max_rows
         self._max_tokens = max_tokens
-        self._lanes: dict[int, tuple[int, int, int]] = {}
+        self._lanes: dict[LaneKey, tuple[int, int, int]] = {}
 
     def fits(self, ticket: Ticket) -> bool:
         """Tell whether there is room for a ticket; there always is for one alone."""
         if not self.rows:
             return True
-        lanes = self._lanes | {ticket.rows: self._lane_with(ticket)}
-        tokens = sum(n * (source + w * target) for w, (n, source, target) in lanes.items())
+        lanes = self._lanes | {ticket.lane: self._lane_with(ticket)}
+        tokens = sum(
+            n * (source + lane.width * target) for lane, (n, source, target) in lanes.items()
+        )
         return self.rows + ticket.rows <= self._max_rows and tokens <= self._max_tokens
 
     def add(self, ticket: Ticket) -> None:
         """Count a ticket in."""
-        self._lanes[ticket.rows] = self._lane_with(ticket)
+        self._lanes[ticket.lane] = self._lane_with(ticket)
         self.rows += ticket.rows
 
     def _lane_with(self, ticket: Ticket) -> tuple[int, int, int]:
         """Return the sources of the ticket's lane, the longest source and the longest target."""
-        sources, source_tokens, target_tokens = self._lanes.get(ticket.rows, (0, 0, 0))
+        sources, source_tokens, target_tokens = self._lanes.get(ticket.lane, (0, 0, 0))
         return (
             sources + 1,
             max(source_tokens, ticket.source_tokens),

@@ -62,7 +62,7 @@ class DecodeState:
             rows = 1 if alike[0].kind is StateKind.MEMORY else width
             self._pools.append(Pool(alike, rows_per_slot=rows, slots=max_sources))
             self._pool_of.update((tensor.name, self._pools[-1]) for tensor in alike)
-        self._measures = {t.name: t.length_axis for t in tensors if t.kind is StateKind.MEMORY}
+        self._memory_axes = {t.name: t.length_axis for t in tensors if t.kind is StateKind.MEMORY}
         self._has_caches = any(tensor.kind is StateKind.CACHE for tensor in tensors)
         self._successors = {
             tensor.name: np.empty_like(self._pool_of[tensor.name].view(tensor.name, max_sources))
@@ -101,8 +101,9 @@ class DecodeState:
         """Give each source of an encoded chunk a slot, gaps first.
 
         Args:
-            outputs: What the encoder returned, by name of the state tensor, each (B, ...); the
-                source length is a multiple of `SOURCE_STEP`.
+            outputs: What the encoder returned, by name of the state tensor, each (B, ...): all of
+                the memory, whose source length is a multiple of `SOURCE_STEP`, and the recurrent
+                tensors that do not start as padding. A model without attention has no memory.
 
         Returns:
             The slot of every source of the chunk.
@@ -188,8 +189,9 @@ class DecodeState:
 
     def _chunk_shape(self, outputs: Mapping[str, Floats]) -> tuple[int, int]:
         """Return the number of sources of a chunk and their padded length."""
-        lengths = {outputs[n].shape[axis] for n, axis in self._measures.items() if axis is not None}
-        counts = {outputs[name].shape[0] for name in self._measures}
+        axes = self._memory_axes
+        lengths = {outputs[name].shape[axis] for name, axis in axes.items() if axis is not None}
+        counts = {outputs[name].shape[0] for name in self._pool_of if name in outputs}
         if len(counts) != 1 or len(lengths) > 1:
             raise ValueError(f"the encoder's outputs disagree: sources {counts}, lengths {lengths}")
         length = lengths.pop() if lengths else 0
@@ -200,8 +202,8 @@ class DecodeState:
     def _fit_source_length(self, length: int) -> None:
         """Choose S for the sources at hand and one of this length, and C if nobody is at hand."""
         longest = max((self._source_lengths[slot] for slot in self._taken()), default=0)
-        needed = _bucket(max(longest, length))
-        if needed > self.source_length or 2 * needed <= self.source_length:
+        needed, now = _bucket(max(longest, length)), self.source_length
+        if needed > now or 2 * needed <= now != needed:
             self._resize(StateKind.MEMORY, needed)
         if len(self._gaps) == self.sources and self.capacity > CAPACITY:
             self._resize(StateKind.CACHE, CAPACITY)
@@ -258,7 +260,8 @@ def settle(parents: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 def _likeness(tensor: StateTensor) -> tuple[str, ...]:
     """Return what tensors of one pool have in common."""
-    return (tensor.kind, str(tensor.shape), str(tensor.length_axis), str(tensor.padding))
+    axis, padding = str(tensor.length_axis), str(tensor.padding)
+    return (tensor.kind, tensor.dtype, str(tensor.shape), axis, padding)
 
 
 def _bucket(length: int) -> int:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from ferryman_server.engine.job import Job, Result
+from ferryman_server.engine.search_options import Tail
+
+_LOG = logging.getLogger(__name__)
+
+
+class LaneKey(NamedTuple):
+    """What jobs must have in common to be decoded in one running batch."""
+
+    width: int
+    """Hypotheses of each source: a dimension of the step graph."""
+    tail: Tail
+    """What the step returns. Two graphs need not round alike, so one answer has but one of them."""
 
 
 class Ticket(Future[Result]):
@@ -22,6 +36,8 @@ class Ticket(Future[Result]):
         job: What to decode.
         submitted: When it came.
         boarded: When it joined a running batch.
+        lane: The running batch that it belongs into.
+        rows: How many hypotheses it has there.
     """
 
     def __init__(
@@ -31,21 +47,29 @@ class Ticket(Future[Result]):
         self.job = job
         self.submitted = submitted
         self.boarded = submitted
+        self.lane = LaneKey(job.search.rows, job.search.tail)
+        self.rows = job.search.rows
         self._on_cancel = on_cancel
+        self._is_deaf = False
 
     @property
     def source_tokens(self) -> int:
         """What the job weighs in the queue: its source with its end."""
         return len(self.job.source) + 1
 
-    @property
-    def rows(self) -> int:
-        """How many hypotheses it has in the running batch."""
-        return self.job.search.beam_size
-
     def has_expired(self, now: float) -> bool:
         """Tell whether its deadline has passed."""
         return self.job.deadline is not None and self.job.deadline <= now
+
+    def tell(self, tokens: tuple[int, ...]) -> None:
+        """Tell the job's listener, if it has one, of tokens that are certain."""
+        if self.job.listener is None or self._is_deaf:
+            return
+        try:
+            self.job.listener(tokens)
+        except Exception:  # whatever it does must not end the batch
+            _LOG.exception("a listener failed; it is told nothing more")
+            self._is_deaf = True
 
     def cancel(self) -> bool:
         """Cancel the job, running or not; False if it has ended already."""

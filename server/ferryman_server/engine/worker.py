@@ -11,7 +11,7 @@ from typing import Final
 from ferryman_server.engine.batch import Batch
 from ferryman_server.engine.delivery import abandon, deliver
 from ferryman_server.engine.dispatcher import Dispatcher, Orders
-from ferryman_server.engine.errors import DeadlineError, EngineFailedError
+from ferryman_server.engine.errors import DeadlineError, EngineFailedError, Phase
 from ferryman_server.engine.job import Result
 from ferryman_server.engine.lane import Finished
 from ferryman_server.engine.runtime import Runtime
@@ -20,6 +20,10 @@ from ferryman_server.engine.ticket import Ticket
 _LOG = logging.getLogger(__name__)
 _FATAL_FAILURES: Final = 2
 """Failed rounds in a row after which the fault is not in what was decoded."""
+
+
+_UNSETTLED_ROUNDS: Final = 16
+"""After so many rounds the statistics are brought up to date, even if nothing happens."""
 
 
 class Worker:
@@ -59,12 +63,21 @@ class Worker:
     def _follow(self, orders: Orders) -> None:
         """Do one round: who leaves, who boards, one step, what is delivered."""
         leaving = self._batch.leave(orders.now, self._dispatcher.cancellations)
-        expired = DeadlineError("the deadline passed before the answer was complete")
-        deliver(self._dispatcher, [(ticket, expired) for ticket in [*orders.expired, *leaving]])
+        deliver(
+            self._dispatcher,
+            [
+                *((ticket, DeadlineError(Phase.QUEUED)) for ticket in orders.expired),
+                *((ticket, DeadlineError(Phase.DECODING)) for ticket in leaving),
+            ],
+        )
         for ticket in orders.boarders:
             ticket.boarded = orders.now
         try:
             finished, work = self._batch.round(orders.boarders)
+            # As long as nobody comes, leaves or is done there is nothing to settle under the lock.
+            while not finished and work.rounds < _UNSETTLED_ROUNDS and self._is_quiet(orders):
+                finished, more = self._batch.round(())
+                work.add(more)
         except Exception as error:  # whatever a runtime raises ends its batch
             self._recover(orders.boarders, error)
             return
@@ -73,6 +86,14 @@ class Worker:
             self._dispatcher.record(work, waiting=orders.waiting)
         now = time.monotonic()
         deliver(self._dispatcher, [(done.ticket, _result(done, now)) for done in finished])
+
+    def _is_quiet(self, orders: Orders) -> bool:
+        """Tell whether nothing happened since the orders were given; the lock is not needed."""
+        return (
+            not orders.waiting
+            and self._dispatcher.changes == orders.changes
+            and time.monotonic() < self._batch.next_deadline
+        )
 
     def _recover(self, boarders: Sequence[Ticket], error: Exception) -> None:
         """Fail the batch and start a new one; after two failures in a row, fail the engine."""

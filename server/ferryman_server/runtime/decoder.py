@@ -1,12 +1,14 @@
-"""The step graph bound to one state: nothing is copied but small ids, lengths and scores.
+"""The step graphs bound to one state: nothing is copied but small ids, lengths and scores.
 
 Dimension key:
     n: sources    W: beam width    R: rows, n * W    k: candidates for each hypothesis
+    V: target vocabulary
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +18,13 @@ from ferryman_bundle import StateTensor
 from ferryman_server.engine.search import Floats, Ints
 from ferryman_server.engine.state import DecodeState
 
+Arrays = dict[str, npt.NDArray[np.generic]]
+
 
 class OnnxDecoder:
-    """The step graph over one state in host memory.
+    """The step graphs over one state in host memory.
 
-    The graph reads and writes prefixes of the state's own buffers; a cache is bound as its own
+    A graph reads and writes prefixes of the state's own buffers; a cache is bound as its own
     successor, and is extended in place. Bindings are kept, one for every number of sources, until
     a buffer changes.
 
@@ -30,6 +34,8 @@ class OnnxDecoder:
         width: Beam width W.
         max_sources: The most sources there will be.
         vocabulary_size: How many tokens there are to choose from.
+        full_session: Gives the step graph with the full tail, when that is asked for first; None
+            where the bundle has none.
     """
 
     def __init__(
@@ -40,55 +46,120 @@ class OnnxDecoder:
         width: int,
         max_sources: int,
         vocabulary_size: int,
+        full_session: Callable[[], onnxruntime.InferenceSession] | None = None,
     ) -> None:
         self.state = DecodeState(tensors, width=width, max_sources=max_sources)
-        self._session = session
-        self._tensors = tensors
-        self._bindings: dict[int, onnxruntime.IOBinding] = {}
-        self._revision = self.state.revision
-        # One more than the width is the most that a search asks for.
-        offered = min(width + 1, vocabulary_size)
         self.input_ids: Ints = np.zeros((max_sources, width), np.int64)
+        self._tensors = tensors
+        self._vocabulary_size = vocabulary_size
         self._total_length: npt.NDArray[np.int32] = np.zeros(1, np.int32)
-        self._candidates: Ints = np.array([offered], np.int64)
-        self._log_probs: Floats = np.zeros((max_sources, width, offered), np.float32)
-        self._ids: Ints = np.zeros((max_sources, width, offered), np.int64)
+        # One more than the width is what a search without rules asks for.
+        self._least_offered = min(width + 1, vocabulary_size)
+        self._session = session
+        self._full_session = full_session
+        self._tails: dict[int, _BoundTail] = {}
 
     def step(self, candidates: int) -> tuple[Floats, Ints]:
         """Advance every hypothesis by one token; see `Decoder.step`."""
+        offered = self._least_offered
+        if candidates > offered:
+            # Few different numbers, so that few sets of buffers are made.
+            offered = min(1 << (candidates - 1).bit_length(), self._vocabulary_size)
+        tail = self._tails.get(offered)
+        if tail is None:
+            tail = self._tails[offered] = self._offer(offered)
+        n = self._run(tail)
+        log_probs, ids = tail.outputs["candidate_log_probs"], tail.outputs["candidate_ids"]
+        return log_probs[:n, :, :candidates], ids[:n, :, :candidates]
+
+    def step_full(self) -> Floats:
+        """Advance every hypothesis by one token; see `Decoder.step_full`."""
+        tail = self._tails.get(self._vocabulary_size + 1)
+        if tail is None:
+            assert self._full_session is not None, "the bundle has no graph step_full"
+            log_probs = np.zeros((*self.input_ids.shape, self._vocabulary_size), np.float32)
+            tail = _BoundTail(self._full_session(), {}, {"log_probs": log_probs})
+            self._tails[self._vocabulary_size + 1] = tail
+        n = self._run(tail)
+        return tail.outputs["log_probs"][:n]
+
+    def _offer(self, candidates: int) -> _BoundTail:
+        """Return the fast tail with room for so many candidates."""
+        shape = (*self.input_ids.shape, candidates)
+        return _BoundTail(
+            self._session,
+            {"candidates": np.array([candidates], np.int64)},
+            {
+                "candidate_log_probs": np.zeros(shape, np.float32),
+                "candidate_ids": np.zeros(shape, np.int64),
+            },
+        )
+
+    def _run(self, tail: _BoundTail) -> int:
+        """Run a graph over the sources in the state; return how many they are."""
         state = self.state
         n = state.sources
         state.reserve()
         self._total_length[0] = state.longest + 1
-        self._session.run_with_iobinding(self._binding(n))
+        tail.run(n, state.revision, self._bindable)
         state.advance()
-        return self._log_probs[:n, :, :candidates], self._ids[:n, :, :candidates]
+        return n
 
-    def _binding(self, sources: int) -> onnxruntime.IOBinding:
-        """Return the binding of the first n slots, made when there first are so many."""
-        if self._revision != self.state.revision:
-            self._bindings.clear()
-            self._revision = self.state.revision
-        if sources not in self._bindings:
-            self._bindings[sources] = self._bind(sources)
-        return self._bindings[sources]
-
-    def _bind(self, sources: int) -> onnxruntime.IOBinding:
+    def _bindable(self, sources: int) -> tuple[Arrays, Arrays]:
+        """Return what every graph reads and writes of the first n slots, by name."""
         rows = sources * self.state.width
-        inputs: dict[str, npt.NDArray[np.generic]] = {
+        inputs: Arrays = {
             "input_ids": self.input_ids[:sources],
             "past_lengths": self.state.lengths[:sources].reshape(rows),
             "total_length": self._total_length,
-            "candidates": self._candidates,
         }
-        outputs: dict[str, npt.NDArray[np.generic]] = {
-            "candidate_log_probs": self._log_probs[:sources].reshape(rows, -1),
-            "candidate_ids": self._ids[:sources].reshape(rows, -1),
-        }
+        outputs: Arrays = {}
         for tensor in self._tensors:
             inputs[tensor.name] = self.state.view(tensor.name)
             if tensor.output is not None:
                 outputs[tensor.output] = self.state.successor(tensor.name)
+        return inputs, outputs
+
+
+class _BoundTail:
+    """One step graph with its own inputs and outputs, and its bindings to the state.
+
+    Args:
+        session: The graph.
+        inputs: What it reads besides the state.
+        outputs: What it writes besides the state, each (max_sources, W, ...).
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        inputs: Arrays,
+        outputs: dict[str, npt.NDArray[Any]],
+    ) -> None:
+        self.outputs = outputs
+        self._inputs = inputs
+        self._session = session
+        # A graph has the inputs that it needs: a recurrent step asks for no lengths.
+        self._input_names = {node.name for node in session.get_inputs()}
+        self._bindings: dict[int, onnxruntime.IOBinding] = {}
+        self._revision = -1
+
+    def run(
+        self, sources: int, revision: int, bindable: Callable[[int], tuple[Arrays, Arrays]]
+    ) -> None:
+        """Run over the first n slots, bound when there first are so many."""
+        if self._revision != revision:
+            self._bindings.clear()
+            self._revision = revision
+        binding = self._bindings.get(sources)
+        if binding is None:
+            binding = self._bindings[sources] = self._bind(sources, *bindable(sources))
+        self._session.run_with_iobinding(binding)
+
+    def _bind(self, sources: int, inputs: Arrays, outputs: Arrays) -> onnxruntime.IOBinding:
+        inputs = {n: a for n, a in {**inputs, **self._inputs}.items() if n in self._input_names}
+        for name, array in self.outputs.items():
+            outputs[name] = array[:sources].reshape(-1, array.shape[-1])  # (R, ...)
         binding = self._session.io_binding()
         for name, array in inputs.items():
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)

@@ -4,6 +4,7 @@ Nothing that translates needs it, so its session is made when something is first
 
 Dimension key:
     B: sentences    S: source tokens with the end    T: target tokens with the end
+    In the graph S and T are padded to multiples of 8.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
 from ferryman_bundle import Bundle
@@ -43,22 +43,27 @@ class Scorer:
 
     Args:
         bundle: The model.
-        variant: Whose graph.
+        variant: Whose graph; None for the first variant that has one.
         threads: Threads of one run.
 
     Raises:
         NoScorerError: The bundle has no such graph.
     """
 
-    def __init__(self, bundle: Bundle, variant: str = "fp32", *, threads: int = 1) -> None:
-        if GRAPH not in bundle.manifest.variants[variant].graphs:
-            manifest = bundle.manifest
+    def __init__(self, bundle: Bundle, variant: str | None = None, *, threads: int = 1) -> None:
+        manifest = bundle.manifest
+        having = [
+            name
+            for name, own in manifest.variants.items()
+            if GRAPH in own.graphs and variant in (None, name)
+        ]
+        if not having:
             raise NoScorerError(
                 f"the bundle {manifest.name} {manifest.version} has no scorer graph; "
                 "export its checkpoint anew"
             )
         self._bundle = bundle
-        self._variant = variant
+        self._variant = having[0]
         self._threads = threads
 
     def score(
@@ -71,13 +76,9 @@ class Scorer:
             targets: Token ids without start and end.
         """
         tokens = self._bundle.manifest.tokens
-        source_ids, source_mask = self._padded(
-            [(*source, tokens.eos) for source in sources], step=SOURCE_STEP
-        )
+        source_ids, source_mask = self._padded([(*source, tokens.eos) for source in sources])
         # Position t reads token t - 1 and predicts token t: the last one predicts the end.
-        target_ids, target_mask = self._padded(
-            [(tokens.bos, *target) for target in targets], step=1
-        )
+        target_ids, target_mask = self._padded([(tokens.bos, *target) for target in targets])
         inputs = {
             "input_ids": source_ids,
             "attention_mask": source_mask,
@@ -109,11 +110,9 @@ class Scorer:
         graph = self._bundle.graph(GRAPH, self._variant)
         return make_session(graph, self._weights, list(self._weights), threads=self._threads)
 
-    def _padded(
-        self, rows: Sequence[Sequence[int]], *, step: int
-    ) -> tuple[Ints, npt.NDArray[np.int64]]:
-        """Return ids and mask, both as wide as the longest row, rounded up to a multiple."""
-        width = -(-max(map(len, rows)) // step) * step
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
+        """Return ids and mask, both as wide as the longest row, rounded up to a multiple of 8."""
+        width = -(-max(map(len, rows)) // SOURCE_STEP) * SOURCE_STEP
         ids = np.full((len(rows), width), self._bundle.manifest.tokens.pad, np.int64)
         mask = np.zeros_like(ids)
         for i, row in enumerate(rows):

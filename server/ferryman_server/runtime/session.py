@@ -12,6 +12,9 @@ from ferryman_server.runtime.errors import DeviceError
 Device = Literal["cpu", "cuda"]
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY: Final = 3
+_FOLDER_OF_EXTERNAL_FILES: Final = "session.model_external_initializers_file_folder_path"
+_NO_FOLDER: Final = "/dev/null/no-folder"
+"""A path that nobody can make exist."""
 
 
 def check_device(device: Device) -> None:
@@ -51,5 +54,7 @@ def make_session(
     options.log_severity_level = _ERRORS_ONLY
     # A waiting thread that spins takes its core from the other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A graph may name files to read its tensors from: here it finds none but what it is given.
+    options.add_session_config_entry(_FOLDER_OF_EXTERNAL_FILES, _NO_FOLDER)
     options.add_external_initializers(list(names), [weights[name] for name in names])
     return onnxruntime.InferenceSession(graph, options, providers=[_PROVIDERS["cpu"]])

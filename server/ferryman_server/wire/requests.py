@@ -6,7 +6,6 @@ a model (whether it exists, whether it has the languages) is the catalogue's to 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +13,16 @@ from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
 from ferryman_server.limits import Limits
-from ferryman_server.request import DecodingOptions, TranslationRequest
+from ferryman_server.request import TranslationRequest
 from ferryman_server.text.passage import LongInput, TextOptions
+from ferryman_server.wire.decoding_options import SERVED, parse_decoding_options
 from ferryman_server.wire.faults import Faults
 
 FEATURES: Final = (
-    "decoding.beam_size",
-    "decoding.num_hypotheses",
+    *(f"decoding.{name}" for name in SERVED),
+    "output.alternatives_at_prefix",
     "output.sentences",
+    "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
     "text.split_sentences",
@@ -39,10 +40,6 @@ _LONG_INPUT: Final[Mapping[int, LongInput]] = {
     options_pb2.LONG_INPUT_POLICY_TRUNCATE: LongInput.TRUNCATE,
     options_pb2.LONG_INPUT_POLICY_ERROR: LongInput.ERROR,
 }
-_SUPPORTED_LENGTH_PENALTIES: Final = (
-    options_pb2.LENGTH_PENALTY_KIND_UNSPECIFIED,
-    options_pb2.LENGTH_PENALTY_KIND_EXPONENT,
-)
 _SUPPORTED_PRIORITIES: Final = (options_pb2.PRIORITY_UNSPECIFIED, options_pb2.PRIORITY_NORMAL)
 
 
@@ -74,13 +71,17 @@ def parse_translation_request(
     faults = Faults()
     _check_texts(message, limits, faults)
     _check_call(message, faults)
+    alternatives = message.output.alternatives_at_prefix
+    decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
         source_language=_language(message.source_language_code, "source_language_code", faults),
         target_language=_language(message.target_language_code, "target_language_code", faults),
         model=message.model or None,
-        decoding=_decoding(message.decoding, limits, faults),
+        decoding=decoding,
         text=_text_options(message.text, faults),
+        target_prefixes=tuple(message.target_prefixes),
+        alternatives=alternatives,
         deadline=deadline,
     )
     output = _output(message.output, faults)
@@ -109,8 +110,10 @@ def _check_texts(
         faults.invalid(
             "target_prefixes", f"must be none or one for each text, but are {len(prefixes)}"
         )
-    if any(prefixes):
-        faults.unavailable("target_prefixes")
+    for i, prefix in enumerate(prefixes):
+        if len(prefix) > limits.max_text_characters:
+            limit = limits.max_text_characters
+            faults.too_long(f"target_prefixes[{i}]", length=len(prefix), limit=limit)
 
 
 def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: Faults) -> None:
@@ -135,87 +138,8 @@ def _language(code: str, path: str, faults: Faults) -> str | None:
     return code or None
 
 
-def _decoding(
-    message: options_pb2.DecodingOptions, limits: Limits, faults: Faults
-) -> DecodingOptions:
-    _check_unsupported(message, faults)
-    number = _Numbers(message, faults)
-    options = DecodingOptions(
-        beam_size=number.whole("beam_size", 1, limits.max_beam_size),
-        num_hypotheses=number.whole("num_hypotheses", 1, limits.max_num_hypotheses),
-        length_penalty=number.real("length_penalty", 0.0, 10.0),
-        min_tokens=number.whole("min_tokens", 0, 1 << 20),
-        max_tokens=number.whole("max_tokens", 1, 1 << 20),
-        max_length_ratio=number.real("max_length_ratio", 0.0, 100.0),
-        max_length_offset=number.whole("max_length_offset", 0, 1 << 20),
-    )
-    beam, best = options.beam_size, options.num_hypotheses
-    if beam is not None and best is not None and best > beam:
-        faults.invalid(
-            "decoding.num_hypotheses", f"must be at most beam_size ({beam}), but is {best}"
-        )
-    fewest, most = options.min_tokens, options.max_tokens
-    if fewest is not None and most is not None and fewest > most:
-        faults.invalid(
-            "decoding.min_tokens", f"must be at most max_tokens ({most}), but is {fewest}"
-        )
-    return options
-
-
-def _check_unsupported(message: options_pb2.DecodingOptions, faults: Faults) -> None:
-    """Refuse what would change the search and cannot; a value that changes nothing may be there."""
-    neutral: dict[str, object] = {
-        "patience": 1.0,
-        "coverage_penalty": 0.0,
-        "repetition_penalty": 1.0,
-        "no_repeat_ngram_size": 0,
-        "forbid_unknown": True,
-        "replace_unknown": False,
-        "use_shortlist": False,
-    }
-    for name, value in neutral.items():
-        if message.HasField(name) and getattr(message, name) != value:
-            faults.unavailable(f"decoding.{name}")
-    if message.HasField("sampling"):
-        faults.unavailable("decoding.sampling")
-    if message.HasField("prefix_bias"):
-        faults.unavailable("decoding.prefix_bias")
-    if message.suppress:
-        faults.unavailable("decoding.suppress")
-    if message.length_penalty_kind not in _SUPPORTED_LENGTH_PENALTIES:
-        faults.unavailable("decoding.length_penalty_kind")
-
-
-class _Numbers:
-    """Reads the tunables of a message: None where one is not set, a fault where it is outside."""
-
-    def __init__(self, message: options_pb2.DecodingOptions, faults: Faults) -> None:
-        self._message = message
-        self._faults = faults
-
-    def whole(self, name: str, least: int, most: int) -> int | None:
-        value = self._within(name, least, most)
-        return None if value is None else int(value)
-
-    def real(self, name: str, least: float, most: float) -> float | None:
-        value = self._within(name, least, most)
-        # 0.6 travels as the float32 nearest to it, but should equal the 0.6 of a model's defaults.
-        return None if value is None else float(f"{value:.7g}")
-
-    def _within(self, name: str, least: float, most: float) -> float | None:
-        if not self._message.HasField(name):
-            return None
-        value: float = getattr(self._message, name)
-        if math.isnan(value) or not least <= value <= most:
-            self._faults.invalid(
-                f"decoding.{name}", f"must be from {least} to {most}, but is {value}"
-            )
-            return None
-        return value
-
-
 def _output(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
-    for name in ("tokens", "alignments", "attention", "quality", "alternatives_at_prefix"):
+    for name in ("tokens", "alignments", "attention", "quality"):
         if getattr(message, name):
             faults.unavailable(f"output.{name}")
     return OutputOptions(sentences=message.sentences)

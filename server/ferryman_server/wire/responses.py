@@ -9,7 +9,7 @@ from google.protobuf import duration_pb2
 
 from ferryman.v1 import options_pb2, translation_pb2, translation_service_pb2
 from ferryman_server.decoding import AppliedOptions
-from ferryman_server.engine import FinishReason
+from ferryman_server.engine import FinishReason, LengthPenalty
 from ferryman_server.text.span import Span
 from ferryman_server.translation import (
     TextHypothesis,
@@ -24,6 +24,11 @@ from ferryman_server.wire.statuses import status_of
 _FINISH_REASON: Final[Mapping[FinishReason, translation_pb2.FinishReason]] = {
     FinishReason.EOS: translation_pb2.FINISH_REASON_EOS,
     FinishReason.MAX_TOKENS: translation_pb2.FINISH_REASON_MAX_TOKENS,
+    FinishReason.LOOP_GUARD: translation_pb2.FINISH_REASON_LOOP_GUARD,
+}
+_LENGTH_PENALTY_KIND: Final[Mapping[LengthPenalty, options_pb2.LengthPenaltyKind]] = {
+    LengthPenalty.EXPONENT: options_pb2.LENGTH_PENALTY_KIND_EXPONENT,
+    LengthPenalty.GNMT: options_pb2.LENGTH_PENALTY_KIND_GNMT,
 }
 _WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
     WarningKind.SOURCE_TRUNCATED: translation_pb2.WARNING_CODE_SOURCE_TRUNCATED,
@@ -109,17 +114,35 @@ def _sentence(sentence: TranslatedSentence) -> translation_pb2.Sentence:
 
 
 def _decoding(options: AppliedOptions) -> options_pb2.DecodingOptions:
-    return options_pb2.DecodingOptions(
+    message = options_pb2.DecodingOptions(
         beam_size=options.beam_size,
         num_hypotheses=options.num_hypotheses,
+        patience=options.patience,
         length_penalty=options.length_penalty,
-        length_penalty_kind=options_pb2.LENGTH_PENALTY_KIND_EXPONENT,
+        length_penalty_kind=_LENGTH_PENALTY_KIND[options.length_penalty_kind],
+        coverage_penalty=options.coverage_penalty,
         min_tokens=options.min_tokens,
         max_tokens=options.max_tokens,
         max_length_ratio=options.max_length_ratio,
         max_length_offset=options.max_length_offset,
+        repetition_penalty=options.repetition_penalty,
+        no_repeat_ngram_size=options.no_repeat_ngram_size,
+        prefix_bias=options.prefix_bias,
         forbid_unknown=True,
+        suppress=options.suppress,
+        loop_guard_tokens=options.loop_guard_tokens,
+        early_stopping=options.early_stopping,
+        beam_groups=options.beam_groups,
+        diversity_penalty=options.diversity_penalty,
+        min_length_ratio=options.min_length_ratio,
     )
+    if options.sampling is not None:
+        message.sampling.temperature = options.sampling.temperature
+        message.sampling.top_k = options.sampling.top_k
+        message.sampling.top_p = options.sampling.top_p
+        message.sampling.min_p = options.sampling.min_p
+        message.sampling.seed = options.sampling.seed
+    return message
 
 
 def _span(span: Span) -> translation_pb2.Span:

@@ -15,7 +15,7 @@ def test_equal_bundles_are_equal_bytes(tmp_path, manifest, contents):
     write_bundle(tmp_path / "two", manifest, dict(reversed(contents.items())))
     for file in sorted((tmp_path / "one").iterdir()):
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
-    assert len(list((tmp_path / "two").iterdir())) == len(contents) + 1
+    assert len(list((tmp_path / "two").iterdir())) == len(contents) + 2
 
 
 def test_anyone_may_read_a_bundle(pristine):

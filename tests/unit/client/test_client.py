@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ferryman
-from ferryman import AsyncClient, Beam, Client, FinishReason, Greedy
+from ferryman import AsyncClient, Beam, Client, FinishReason, Greedy, LengthPenalty, Sampling
+from ferryman.v1.options_pb2 import DecodingOptions
 
 
 def test_one_text_becomes_one_translation(client):
@@ -95,6 +96,51 @@ def test_what_the_caller_leaves_open_is_not_sent(client, service):
         "beam_size",
         "num_hypotheses",
     }
+
+
+def test_every_way_to_search_is_sent(client, service):
+    beam = Beam(
+        4,
+        length_penalty_kind=LengthPenalty.GNMT,
+        coverage_penalty=0.25,
+        patience=2.0,
+        early_stopping=True,
+        groups=2,
+        diversity_penalty=0.5,
+        max_length_ratio=1.5,
+        min_length_ratio=0.5,
+        repetition_penalty=1.25,
+        no_repeat_ngram_size=3,
+        suppress=["a", "b c"],
+        loop_guard_tokens=0,
+    )
+    client.translate("a", search=beam)
+    client.translate(
+        "a",
+        search=Sampling(
+            seed=0, num_hypotheses=3, temperature=0.75, top_k=0, top_p=0.5, min_p=0.125
+        ),
+    )
+
+    beam_request, sampling_request = (request.decoding for request in service.requests)
+    assert beam_request == DecodingOptions(
+        beam_size=4,
+        num_hypotheses=1,
+        length_penalty_kind="LENGTH_PENALTY_KIND_GNMT",
+        coverage_penalty=0.25,
+        patience=2,
+        early_stopping=True,
+        beam_groups=2,
+        diversity_penalty=0.5,
+        max_length_ratio=1.5,
+        min_length_ratio=0.5,
+        repetition_penalty=1.25,
+        no_repeat_ngram_size=3,
+        suppress=["a", "b c"],
+        loop_guard_tokens=0,
+    )
+    drawing = {"seed": 0, "temperature": 0.75, "top_k": 0, "top_p": 0.5, "min_p": 0.125}
+    assert sampling_request == DecodingOptions(beam_size=1, num_hypotheses=3, sampling=drawing)
 
 
 def test_long_lists_go_out_in_requests_below_the_limits(client, service):

@@ -8,6 +8,7 @@ import pytest
 
 from ferryman_bundle.manifest import Parity
 from ferryman_export.errors import ExportError
+from ferryman_export.precision import Precision
 from ferryman_export.proof import Evidence, require_agreement
 
 STRICT = Evidence(parity=[])
@@ -27,8 +28,8 @@ def parity(agreement=1.0, difference=1e-5):
 
 @pytest.mark.parametrize("agreement", [1.0, 0.999])
 def test_enough_agreement_passes_unmarked(agreement):
-    assert require_agreement(parity(agreement), STRICT) == parity(agreement)
-    assert require_agreement(parity(agreement), LENIENT) == parity(agreement)
+    assert require_agreement(parity(agreement), Precision.FP32, STRICT) == parity(agreement)
+    assert require_agreement(parity(agreement), Precision.FP32, LENIENT) == parity(agreement)
 
 
 @pytest.mark.parametrize(
@@ -43,5 +44,5 @@ def test_enough_agreement_passes_unmarked(agreement):
 )
 def test_less_is_refused_or_marked(short):
     with pytest.raises(ExportError, match=r"99\.9% are required\. --accept-loss"):
-        require_agreement(short, STRICT)
-    assert require_agreement(short, LENIENT).accepted_loss
+        require_agreement(short, Precision.FP32, STRICT)
+    assert require_agreement(short, Precision.FP32, LENIENT).accepted_loss

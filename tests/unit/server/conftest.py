@@ -41,7 +41,7 @@ class HeldEngine:
         self.holds = False
         self.refusal: Exception | None = None
         self.failure: Exception | None = None
-        self.failed: BaseException | None = None
+        self.callbacks: list[Callable[[BaseException], None]] = []
         self.jobs: list[Job] = []
         self.futures: list[Future[Result]] = []
         self.submissions = 0
@@ -56,6 +56,14 @@ class HeldEngine:
         if not self.holds:
             self.release()
         return futures
+
+    def on_failure(self, callback: Callable[[BaseException], None]) -> None:
+        self.callbacks.append(callback)
+
+    def die(self, error: BaseException) -> None:
+        """Fail for good."""
+        for callback in self.callbacks:
+            callback(error)
 
     def release(self) -> None:
         """Answer everything that waits."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ferryman_quality.errors import NoAttentionError
+from ferryman_quality.errors import NoAttentionError, SettingError
 from ferryman_quality.settings import Device, Settings
 from ferryman_server import evaluation
 from ferryman_server.decoding import AppliedOptions
@@ -171,6 +171,15 @@ def test_attention_of_a_bundle_is_the_scorers(system, engine, bundle, monkeypatc
     assert given.target == ("x", "y", "z", "\x03")
     assert given.weights.shape == (4, 3)
     assert len(engine.jobs) == 1
+
+
+def test_texts_that_are_too_long_to_show_are_refused_not_cut(system, bundle, monkeypatch):
+    monkeypatch.setattr(evaluation, "Scorer", lambda bundle: None)
+    limits = bundle.manifest.limits
+    with pytest.raises(SettingError, match="TEXT: has"):
+        system.attend("a" * (limits.max_source_tokens + 1), "x", Settings())
+    with pytest.raises(SettingError, match="--target: has"):
+        system.attend("a", "x" * (limits.max_target_tokens + 1), Settings())
 
 
 def test_a_bundle_that_has_no_attention_to_show_says_so(system, monkeypatch):

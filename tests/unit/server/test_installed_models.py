@@ -59,5 +59,5 @@ def test_several_installed_are_named(installed):
 
 def test_neither_a_directory_nor_a_model(installed):
     installed("en-fr")
-    with pytest.raises(ModelNotInstalledError, match=r"no directory elsewhere.*en-fr"):
+    with pytest.raises(ModelNotInstalledError, match=r"no bundle elsewhere.*en-fr"):
         find_bundle("elsewhere")

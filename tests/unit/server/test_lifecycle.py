@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 
 import grpc
 import pytest
@@ -81,7 +82,7 @@ async def test_a_failed_engine_ends_the_server(serving, engine):
         end = asyncio.ensure_future(serve_until_end(server, engine, signals, drain_seconds=30))
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-        engine.failed = RuntimeError("the device is gone")
+        threading.Thread(target=engine.die, args=[RuntimeError("the device is gone")]).start()
         async with asyncio.timeout(1):
             assert (await watch.read()).status == NOT_SERVING
         watch.cancel()

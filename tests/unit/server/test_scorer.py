@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from ferryman_server.runtime import NoScorerError, Scorer
+from ferryman_server.runtime import scorer as scorer_module
 
 SCALE = np.float32(-0.125)
 
@@ -122,6 +123,28 @@ def test_the_session_is_made_when_something_is_scored_and_once():
     assert first[0].attention.tolist() == second[0].attention.tolist()
 
 
+def test_the_graph_gets_lengths_that_are_multiples_of_eight(monkeypatch):
+    widths = []
+
+    class Session:
+        def get_outputs(self):
+            return [SimpleNamespace(name="token_log_probs")]
+
+        def run(self, names, inputs):
+            widths.append({name: array.shape[1] for name, array in inputs.items()})
+            return [np.zeros(inputs["target_ids"].shape, np.float32)]
+
+    monkeypatch.setattr(scorer_module, "make_session", lambda *_, **__: Session())
+    scorer = Scorer(MadeUpBundle({"scorer": b""}))
+    for length in range(20):
+        scorer.score([(5,) * length], [(6,) * (19 - length)])
+    for length, found in enumerate(widths):
+        assert found["input_ids"] == found["attention_mask"] == 8 * (length // 8 + 1)
+        assert found["target_ids"] == found["target_mask"] == 8 * ((19 - length) // 8 + 1)
+
+
 def test_a_bundle_without_the_graph_is_told_at_once():
     with pytest.raises(NoScorerError, match="made up 1 has no scorer graph"):
         Scorer(MadeUpBundle({}))
+    with pytest.raises(NoScorerError):
+        Scorer(MadeUpBundle({"scorer": b""}), "int8")

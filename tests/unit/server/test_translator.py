@@ -14,10 +14,14 @@ from ferryman_server.engine import (
     EngineStoppedError,
     FinishReason,
     OverloadedError,
+    Phase,
+    UnavailableError,
 )
 from ferryman_server.errors import (
     DeadlineExceededError,
+    FeatureUnavailableError,
     InputTooLongError,
+    InvalidRequestError,
     QueueFullError,
     ServerDrainingError,
 )
@@ -179,10 +183,59 @@ async def test_an_error_of_one_sentence_frees_all_the_others(translator, engine)
     answer = asyncio.ensure_future(translator.translate(request("One. Two. Three.")))
     while not engine.futures:
         await asyncio.sleep(0)
-    engine.futures[1].set_exception(DeadlineError())
+    engine.futures[1].set_exception(DeadlineError(Phase.DECODING))
     with pytest.raises(DeadlineExceededError):
         await answer
     assert [future.cancelled() for future in engine.futures] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [(Phase.QUEUED, "QUEUE_DEADLINE"), (Phase.DECODING, "DECODE_DEADLINE")],
+)
+async def test_a_deadline_says_where_it_passed(translator, engine, phase, reason):
+    engine.failure = DeadlineError(phase)
+    with pytest.raises(DeadlineExceededError) as caught:
+        await translator.translate(request("One."))
+    assert caught.value.reason == reason
+
+
+async def test_what_takes_a_graph_that_the_model_lacks_is_unavailable(translator, engine):
+    engine.refusal = UnavailableError(["prefix", "repetition_penalty"], "step_full")
+    with pytest.raises(FeatureUnavailableError) as caught:
+        await translator.translate(request("One."))
+    paths = [fault.path for fault in caught.value.faults]
+    assert paths == ["target_prefixes", "decoding.repetition_penalty"]
+    assert "step_full" in str(caught.value)
+
+
+async def test_a_prefix_is_the_start_of_the_first_sentence(translator, engine):
+    await translator.translate(request("One. Two.", "Six.", target_prefixes=("Le", "")))
+    assert [job.search.prefix for job in engine.jobs] == [(ord("L"), ord("e")), (), ()]
+
+
+async def test_a_prefix_that_the_model_cannot_write_is_refused(translator, engine):
+    long = "x" * 80
+    with pytest.raises(InvalidRequestError, match="fewer than the 80 tokens") as caught:
+        await translator.translate(request("One.", "Two.", target_prefixes=("", long)))
+    assert [fault.path for fault in caught.value.faults] == ["target_prefixes[1]"]
+    with pytest.raises(InvalidRequestError, match="cannot write"):
+        await translator.translate(request("One.", target_prefixes=("\x01",)))
+    assert engine.submissions == 0
+
+
+async def test_what_is_suppressed_is_suppressed_in_every_sentence(translator, engine):
+    options = DecodingOptions(suppress=("ab", "c"))
+    await translator.translate(request("One. Two.", decoding=options))
+    expected = ((ord("a"), ord("b")), (ord("c"),))
+    assert [job.search.suppressed for job in engine.jobs] == [expected, expected]
+
+
+async def test_alternatives_are_the_hypotheses_of_a_text(translator, engine):
+    result = await translator.translate(request("One. Two.", alternatives=3))
+    assert [job.search.alternatives for job in engine.jobs] == [3, 0]
+    assert len(result.texts[0].hypotheses) == 3
+    assert result.decoding.num_hypotheses == 3
 
 
 async def test_cancelling_frees_the_engine(translator, engine):

@@ -21,7 +21,7 @@ def _signals_as_they_were():
 
 
 def test_a_signal_while_the_model_loads_ends_the_process(monkeypatch, tmp_path):
-    def load(directory):
+    def load(directory, config):
         os.kill(os.getpid(), signal.SIGTERM)
         pytest.fail("the signal was lost")
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_model import ToyRuntime
+from toy_model import ARCHITECTURES, ToyRuntime
 
 from ferryman_server.engine import (
     DeadlineError,
@@ -20,7 +20,10 @@ from ferryman_server.engine import (
     FinishReason,
     Job,
     OverloadedError,
+    Phase,
+    Sampling,
     Search,
+    UnavailableError,
 )
 
 PATIENCE = 30
@@ -49,8 +52,8 @@ def job(*source: int, **search) -> Job:
 
 
 def long_job(*source: int) -> Job:
-    """A job of 400 steps."""
-    return job(*source, max_tokens=400, min_tokens=399)
+    """A job of 8,000 steps: it is under way for as long as a test looks at it."""
+    return job(*source, max_tokens=8000, min_tokens=7999)
 
 
 def hypotheses(engine: Engine, jobs: list[Job]) -> list:
@@ -83,13 +86,19 @@ def engine(runtime):
         runtime.may_step.set()
 
 
-@given(jobs=jobs_of_all_kinds, seed=st.integers(0, 1000), workers=st.integers(1, 2))
-def test_an_answer_does_not_depend_on_company_or_arrival(jobs, seed, workers):
-    with Engine(ToyRuntime(), max_rows=8) as engine:
+@given(
+    architecture=st.sampled_from(sorted(ARCHITECTURES)),
+    jobs=jobs_of_all_kinds,
+    seed=st.integers(0, 1000),
+    workers=st.integers(1, 2),
+)
+def test_an_answer_does_not_depend_on_company_or_arrival(architecture, jobs, seed, workers):
+    runtime = ToyRuntime(architecture=architecture)
+    with Engine(runtime, max_rows=8) as engine:
         alone = [hypotheses(engine, [one])[0] for one in jobs]
     shuffled = random.Random(seed)
     order = shuffled.sample(range(len(jobs)), len(jobs))
-    with Engine(ToyRuntime(), max_rows=8, workers=workers) as engine:
+    with Engine(runtime, max_rows=8, workers=workers) as engine:
         futures = {}
         while order:
             together = [order.pop() for _ in range(min(len(order), shuffled.randint(1, 6)))]
@@ -195,8 +204,9 @@ def test_a_job_that_expires_in_the_queue_never_takes_a_step(runtime, engine):
     (future,) = engine.submit([doomed])
     time.sleep(0.03)
     runtime.may_step.set()
-    with pytest.raises(DeadlineError):
+    with pytest.raises(DeadlineError, match="waited") as caught:
         future.result(PATIENCE)
+    assert caught.value.phase is Phase.QUEUED
     assert (9, 9) not in runtime.encoded
     assert engine.statistics().expired == 1
     assert conserved(engine)
@@ -214,8 +224,9 @@ def test_a_running_job_that_expires_leaves_before_its_next_step(runtime, engine)
     time.sleep(0.25)
     steps = runtime.steps
     runtime.may_step.set()
-    with pytest.raises(DeadlineError):
+    with pytest.raises(DeadlineError, match="was decoded") as caught:
         future.result(PATIENCE)
+    assert caught.value.phase is Phase.DECODING
     # At most the step that was under way when the deadline passed.
     assert runtime.steps <= steps + 1
 
@@ -241,8 +252,11 @@ def test_a_full_queue_says_so_at_once_and_takes_nothing(runtime):
         (job(*[5] * 201), "1 to 200 tokens, but has 201"),
         (job(5, 16), "source ids must be 0 to 15"),
         (job(-1), "source ids must be 0 to 15"),
-        (job(5, max_tokens=402), "max_tokens must be at most 401"),
-        (job(5, beam_size=9), "beam_size must be at most 8"),
+        (job(5, max_tokens=8002), "max_tokens must be at most 8001"),
+        (job(5, beam_size=9), "beam_size, samples and alternatives must be at most 8, but are 9"),
+        (job(5, alternatives=9), "must be at most 8, but are 9"),
+        (job(5, prefix=(5, 16)), "prefix and forced ids must be 0 to 15"),
+        (job(5, forced=((2, 3),)), "not the end of the sentence, 3"),
     ],
 )
 def test_a_job_that_would_harm_its_batch_is_refused_with_all_others(engine, wrong, message):
@@ -252,19 +266,54 @@ def test_a_job_that_would_harm_its_batch_is_refused_with_all_others(engine, wron
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("search", "options", "graph"),
     [
-        ({"max_tokens": 0}, "max_tokens must be at least 1"),
-        ({"max_tokens": 5, "min_tokens": 5}, r"min_tokens must be at least 0 and below max_tokens"),
-        ({"max_tokens": 5, "beam_size": 0}, "beam_size must be at least 1"),
-        ({"max_tokens": 5, "beam_size": 2, "num_hypotheses": 3}, "num_hypotheses must be between"),
-        ({"max_tokens": 5, "length_penalty": -0.1}, "length_penalty must be between 0 and 10"),
-        ({"max_tokens": 5, "length_penalty": float("nan")}, "length_penalty must be between"),
+        (
+            {"prefix": (5,), "repetition_penalty": 1.2},
+            ("repetition_penalty", "prefix"),
+            "step_full",
+        ),
+        ({"sampling": Sampling(seed=1)}, ("sampling",), "step_full"),
+        ({"coverage_penalty": 0.2, "beam_size": 2}, ("coverage_penalty",), "scorer"),
     ],
 )
-def test_a_search_out_of_range_is_refused(fields, message):
-    with pytest.raises(ValueError, match=message):
-        Search(**fields)
+def test_a_model_without_the_graph_for_it_refuses_a_search(runtime, search, options, graph):
+    runtime.has_full_tail = runtime.has_attention = False
+    with Engine(runtime) as engine:
+        with pytest.raises(UnavailableError, match=graph) as caught:
+            engine.submit([job(5), job(5, **search)])
+        assert caught.value.options == options
+        assert engine.statistics().admitted == 0
+
+
+def test_whoever_waits_for_the_end_of_the_engine_hears_of_it_at_once(runtime):
+    heard: list[BaseException] = []
+    told = threading.Event()
+    runtime.failing_steps = {1, 2}
+
+    def deaf(error):
+        raise ValueError("a callback that breaks")
+
+    def hear(error):
+        heard.append(error)
+        told.set()
+
+    with Engine(runtime) as engine:
+        engine.on_failure(deaf)
+        engine.on_failure(hear)
+        for number in range(2):
+            (future,) = engine.submit([job(5, number + 6)])
+            assert isinstance(future.exception(PATIENCE), EngineFailedError)
+        assert told.wait(PATIENCE)
+        engine.on_failure(hear)
+        assert heard == [engine.failed, engine.failed]
+
+
+def test_closing_is_no_failure(runtime):
+    heard: list[BaseException] = []
+    with Engine(runtime) as engine:
+        engine.on_failure(heard.append)
+    assert heard == []
 
 
 def test_a_failing_step_fails_its_batch_only(runtime, engine):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import doctest
+import random
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+from any_search import draw_search
 from hypothesis import given
 from hypothesis import strategies as st
-from textbook import Found, beam, exhaustive, greedy
-from toy_model import EOS, ToyRuntime
+from textbook import Found, exhaustive, greedy, search_for
+from toy_model import ARCHITECTURES, EOS, ToyRuntime
 
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Search, search
 from ferryman_server.engine.beam import BeamSearch
@@ -20,6 +23,7 @@ from ferryman_server.engine.ticket import Ticket
 
 FIVE_WORDS = [EOS, 4, 5, 6, 7]
 
+architectures = st.sampled_from(sorted(ARCHITECTURES))
 sources = st.lists(st.integers(4, 7), min_size=1, max_size=20).map(tuple)
 
 
@@ -35,9 +39,9 @@ def decode(lane: Lane, jobs: list[Job]) -> list[tuple[Hypothesis, ...]]:
 
 def as_found(hypothesis: Hypothesis) -> Found:
     """Return a hypothesis as the twin writes it, its end included."""
-    ended = hypothesis.finish_reason is FinishReason.EOS
-    tokens = (*hypothesis.ids, EOS) if ended else hypothesis.ids
-    return Found(tokens, hypothesis.token_log_probs, hypothesis.log_prob)
+    reason = hypothesis.finish_reason
+    tokens = (*hypothesis.ids, EOS) if reason is FinishReason.EOS else hypothesis.ids
+    return Found(tokens, hypothesis.token_log_probs, hypothesis.log_prob, reason=reason)
 
 
 def test_the_examples_in_the_docstrings_hold():
@@ -47,23 +51,27 @@ def test_the_examples_in_the_docstrings_hold():
 
 
 @given(
+    architecture=architectures,
     source=sources,
     ties=st.booleans(),
     seed=st.integers(0, 20),
     min_tokens=st.integers(0, 4),
     max_tokens=st.integers(5, 12),
 )
-def test_greedy_search_is_the_likeliest_token_each_time(source, ties, seed, min_tokens, max_tokens):
-    runtime = ToyRuntime(seed=seed, ties=ties)
+def test_greedy_search_is_the_likeliest_token_each_time(
+    architecture, source, ties, seed, min_tokens, max_tokens
+):
+    runtime = ToyRuntime(seed=seed, ties=ties, architecture=architecture)
     settings = Search(min_tokens=min_tokens, max_tokens=max_tokens)
     lane = Lane(runtime, width=1, max_sources=1)
     ((hypothesis,),) = decode(lane, [Job(source=source, search=settings)])
     expected = greedy(partial(runtime.next_log_probs, source), settings, eos=EOS)
     assert as_found(hypothesis) == expected
-    assert hypothesis.score == expected.score(1.0)
+    assert hypothesis.score == expected.score(settings)
 
 
 @given(
+    architecture=architectures,
     source=sources,
     ties=st.booleans(),
     seed=st.integers(0, 20),
@@ -73,9 +81,9 @@ def test_greedy_search_is_the_likeliest_token_each_time(source, ties, seed, min_
     length_penalty=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
 )
 def test_beam_search_is_textbook_beam_search(
-    source, ties, seed, width, min_tokens, max_tokens, length_penalty
+    architecture, source, ties, seed, width, min_tokens, max_tokens, length_penalty
 ):
-    runtime = ToyRuntime(seed=seed, ties=ties)
+    runtime = ToyRuntime(seed=seed, ties=ties, architecture=architecture)
     settings = Search(
         beam_size=width,
         num_hypotheses=width,
@@ -85,9 +93,25 @@ def test_beam_search_is_textbook_beam_search(
     )
     lane = Lane(runtime, width=width, max_sources=1)
     (hypotheses,) = decode(lane, [Job(source=source, search=settings)])
-    expected = beam(partial(runtime.next_log_probs, source), settings, eos=EOS)
+    expected = search_for(source, partial(runtime.next_log_probs, source), settings, eos=EOS)
     assert [as_found(hypothesis) for hypothesis in hypotheses] == expected
-    assert [h.score for h in hypotheses] == [found.score(length_penalty) for found in expected]
+    assert [h.score for h in hypotheses] == [found.score(settings) for found in expected]
+
+
+@given(number=st.integers(0, 2**32), words=st.sampled_from([1, 2, 4, 12]), ties=st.booleans())
+def test_every_search_is_its_textbook_twin(number, words, ties):
+    """All options, in any combination, over both tails."""
+    drawn = random.Random(number)
+    settings = replace(draw_search(drawn, words=words, longest=30), coverage_penalty=0.0)
+    runtime = ToyRuntime(words, seed=number % 20, ties=ties)
+    source = tuple(drawn.choices(range(4, 4 + words), k=drawn.randint(1, 12)))
+    lane = Lane(runtime, width=settings.rows, max_sources=1, tail=settings.tail)
+    (hypotheses,) = decode(lane, [Job(source=source, search=settings)])
+    found = search_for(source, partial(runtime.next_log_probs, source), settings, eos=EOS)
+    expected = found[: settings.num_hypotheses]
+    assert [as_found(hypothesis) for hypothesis in hypotheses] == expected
+    scores = [found.score(settings) for found in expected]
+    assert [h.score for h in hypotheses] == pytest.approx(scores, rel=1e-12)
 
 
 @given(source=sources, seed=st.integers(0, 20), length_penalty=st.sampled_from([0.0, 0.7, 1.0]))
@@ -185,4 +209,4 @@ def test_sources_are_extended_as_if_each_were_alone(n, width, seed, coarse):
     ],
 )
 def test_a_beam_is_done_when_nobody_can_overtake(finished, best_alive, expected):
-    assert search.is_done(finished, best_alive, width=2) is expected
+    assert search.is_done(finished, best_alive, enough=2) is expected

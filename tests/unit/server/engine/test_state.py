@@ -9,14 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from toy_model import TENSORS
+from toy_model import ARCHITECTURES, TENSORS
 
 from ferryman_bundle import StateKind
 from ferryman_server.engine.state import CAPACITY, DecodeState, settle
-
-MEMORY = [t for t in TENSORS if t.kind is StateKind.MEMORY]
-RECURRENT = [t for t in TENSORS if t.kind is StateKind.RECURRENT]
-CACHES = [t for t in TENSORS if t.kind is StateKind.CACHE]
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,19 @@ class Specification:
 class StateMachine(RuleBasedStateMachine):
     """Random admissions, steps, reorderings and departures."""
 
-    @initialize(width=st.integers(1, 4), seed=st.integers(0, 2**16))
-    def start(self, width, seed):
+    @initialize(
+        architecture=st.sampled_from(sorted(ARCHITECTURES)),
+        width=st.integers(1, 4),
+        seed=st.integers(0, 2**16),
+    )
+    def start(self, architecture, width, seed):
+        self.tensors = ARCHITECTURES[architecture]
+        self.memory = [t for t in self.tensors if t.kind is StateKind.MEMORY]
+        self.recurrent = [t for t in self.tensors if t.kind is StateKind.RECURRENT]
+        self.caches = [t for t in self.tensors if t.kind is StateKind.CACHE]
         self.width = width
         self.random = np.random.default_rng(seed)
-        self.state = DecodeState(TENSORS, width=width, max_sources=6)
+        self.state = DecodeState(self.tensors, width=width, max_sources=6)
         self.specification = Specification()
         # The source in each slot, as an index into the specification; None for a gap.
         self.slots: list[int | None] = []
@@ -54,15 +58,21 @@ class StateMachine(RuleBasedStateMachine):
         count = data.draw(st.integers(1, 6 - len(self.taken())))
         length = data.draw(st.sampled_from([8, 16, 24, 72, 136]))
         outputs, sources = {}, [{} for _ in range(count)]
-        for tensor in MEMORY:
+        for tensor in self.memory:
             shape = [length if d == "source_length" else d for d in (count, *tensor.shape[1:])]
             outputs[tensor.name] = self.random.normal(size=shape).astype(np.float32)
             for source, values in zip(sources, outputs[tensor.name], strict=True):
                 source[tensor.name] = values
+        for tensor in self.recurrent:
+            # What the encoder does not return starts as padding.
+            first = np.full((count, *tensor.shape[1:]), tensor.padding, np.float32)
+            if tensor.name == "thought":
+                first = self.random.normal(size=first.shape).astype(np.float32)
+                outputs[tensor.name] = first
+            for source, values in zip(sources, first, strict=True):
+                source[tensor.name] = np.stack([values] * self.width)
         for source in sources:
-            for tensor in RECURRENT:
-                source[tensor.name] = np.full((self.width, *tensor.shape[1:]), 5, np.float32)
-            for tensor in CACHES:
+            for tensor in self.caches:
                 source[tensor.name] = np.zeros((self.width, tensor.shape[1], 0, 1), np.float32)
         slots = self.state.admit(outputs)
         assert len(set(slots)) == count
@@ -110,7 +120,7 @@ class StateMachine(RuleBasedStateMachine):
             source = dict(self.specification.sources[index])
             from_row = np.empty(self.width, int)
             from_row[rows[slot]] = parents[slot]
-            for tensor in (*RECURRENT, *CACHES):
+            for tensor in (*self.recurrent, *self.caches):
                 source[tensor.name] = source[tensor.name][from_row]
             reordered.append(source)
         self.specification = Specification(tuple(reordered))
@@ -125,10 +135,10 @@ class StateMachine(RuleBasedStateMachine):
         for slot, before in enumerate(gathered.sources):
             source = dict(before)
             rows = slice(slot * self.width, (slot + 1) * self.width)
-            for tensor in RECURRENT:
+            for tensor in self.recurrent:
                 source[tensor.name] = self.random.normal(size=source[tensor.name].shape).astype("f")
                 state.successor(tensor.name)[rows] = source[tensor.name]
-            for tensor in CACHES:
+            for tensor in self.caches:
                 new = self.random.normal(size=(self.width, tensor.shape[1], 1, 1)).astype("f")
                 length = int(state.lengths[slot, 0])
                 state.view(tensor.name)[rows, :, length : length + 1] = new
@@ -145,12 +155,12 @@ class StateMachine(RuleBasedStateMachine):
         for slot in self.taken():
             source = self.specification.sources[self.slots[slot]]
             rows = slice(slot * self.width, (slot + 1) * self.width)
-            for tensor in MEMORY:
+            for tensor in self.memory:
                 self._check_memory(tensor, self.state.view(tensor.name)[slot], source[tensor.name])
-            for tensor in RECURRENT:
+            for tensor in self.recurrent:
                 found = self.state.view(tensor.name)[rows]
                 np.testing.assert_array_equal(found, source[tensor.name])
-            for tensor in CACHES:
+            for tensor in self.caches:
                 length = source[tensor.name].shape[2]
                 assert (self.state.lengths[slot] == length).all()
                 found = self.state.view(tensor.name)[rows, :, :length]
@@ -169,7 +179,7 @@ class StateMachine(RuleBasedStateMachine):
         if not hasattr(self, "state"):
             return
         assert self.state.source_length % 8 == 0
-        for tensor in TENSORS:
+        for tensor in self.tensors:
             view = self.state.view(tensor.name)
             assert view.flags.c_contiguous
             rows = 1 if tensor.kind is StateKind.MEMORY else self.width
@@ -240,6 +250,24 @@ def test_caches_double_and_start_small_again_when_everybody_has_left():
     state.admit(chunk(1, 8))
     state.reserve()
     assert state.capacity == CAPACITY
+
+
+def test_a_state_without_memory_is_only_recurrent():
+    state = DecodeState(ARCHITECTURES["recurrent without attention"], width=2, max_sources=3)
+    first = np.float32([[1, 2, 3], [4, 5, 6]])
+    assert state.admit({"thought": first}) == [0, 1]
+    np.testing.assert_array_equal(state.view("thought"), first.repeat(2, axis=0))
+    state.reserve()
+    state.successor("thought")[...] = 7 + np.arange(4)[:, None]
+    state.advance()
+    state.release([0])
+    assert state.compact() == [(1, 0)]
+    assert state.view("thought")[:, 0].tolist() == [9, 10]
+    assert state.reorder(np.array([[1, 1]])).tolist() == [[1, 0]]
+    assert state.view("thought")[:, 0].tolist() == [10, 10]
+    state.admit({"thought": first[:1]})
+    assert (state.source_length, state.capacity) == (0, 0)
+    assert state.revision == 0, "no buffer ever changes, so no binding has to"
 
 
 def test_a_chunk_that_does_not_fit_is_refused():

@@ -1,8 +1,8 @@
-"""A toy model in NumPy: every answer depends on the whole source and the whole prefix.
+"""Toy models in NumPy: every answer depends on the whole source and the whole prefix.
 
-It reaches both only through the declared state, one tensor of every kind, so that a row that is
-mixed up, stale, or padded wrongly changes the answer. `next_log_probs` is the same model without
-any state, for brute-force twins.
+They reach both only through the declared state, in as many ways as there are architectures, so that
+a row that is mixed up, stale, or padded wrongly changes the answer. `next_log_probs` is the same
+model without any state, for brute-force twins.
 """
 
 from __future__ import annotations
@@ -26,21 +26,27 @@ def _tensor(name: str, kind: StateKind, shape: tuple[int | str, ...], **fields) 
     return StateTensor(name=name, kind=kind, shape=shape, **declared)
 
 
-TENSORS = (
+_MEMORY = (
     _tensor("words", StateKind.MEMORY, ("sources", 2, "source_length"), length_axis=2),
     _tensor(
         "bias", StateKind.MEMORY, ("sources", 1, "source_length"), length_axis=2, padding=-np.inf
     ),
     _tensor("size", StateKind.MEMORY, ("sources", 1)),
-    _tensor("trail", StateKind.RECURRENT, ("hypotheses", 2), padding=5.0, output="next_trail"),
-    _tensor(
-        "prefix",
-        StateKind.CACHE,
-        ("hypotheses", 2, "capacity", 1),
-        length_axis=2,
-        output="next_prefix",
-    ),
 )
+_TRAIL = _tensor("trail", StateKind.RECURRENT, ("hypotheses", 2), padding=5.0, output="next_trail")
+_THOUGHT = _tensor("thought", StateKind.RECURRENT, ("hypotheses", 3), output="next_thought")
+_PREFIX = _tensor(
+    "prefix", StateKind.CACHE, ("hypotheses", 2, "capacity", 1), length_axis=2, output="next_prefix"
+)
+
+ARCHITECTURES = {
+    "transformer": (*_MEMORY, _PREFIX),
+    "recurrent with attention": (*_MEMORY, _TRAIL),
+    "recurrent without attention": (_THOUGHT,),
+    "hybrid": (*_MEMORY, _TRAIL, _PREFIX),
+}
+"""The state that each declares: all that a step knows of the source and of the prefix."""
+TENSORS = ARCHITECTURES["hybrid"]
 
 
 class ToyRuntime:
@@ -50,14 +56,20 @@ class ToyRuntime:
         words: Tokens besides the special ones.
         seed: Another seed, another model.
         ties: Whether many log-probabilities are exactly equal.
+        architecture: One of `ARCHITECTURES`.
     """
 
     bos = BOS
     eos = EOS
     max_source_tokens = 200
-    max_target_tokens = 400
+    max_target_tokens = 8000
+    has_full_tail = True
+    has_attention = True
 
-    def __init__(self, words: int = 12, *, seed: int = 0, ties: bool = False) -> None:
+    def __init__(
+        self, words: int = 12, *, seed: int = 0, ties: bool = False, architecture: str = "hybrid"
+    ) -> None:
+        self.tensors = ARCHITECTURES[architecture]
         self.vocabulary_size = 4 + words
         self.encoded: list[tuple[int, ...]] = []
         self.steps = 0
@@ -73,20 +85,24 @@ class ToyRuntime:
         if ties:
             self.table = np.round(self.table)
 
+    def has(self, name: str) -> bool:
+        """Whether the state has this tensor."""
+        return any(tensor.name == name for tensor in self.tensors)
+
     def next_log_probs(self, source: Sequence[int], prefix: Sequence[int]) -> Floats:
         """Return the log-probability of every next token, (V), without any state."""
-        words = np.array([*source, EOS], np.int64)
-        positions = np.arange(1, len(words) + 1)
-        trail = 5
-        for token in (BOS, *prefix):
-            trail = _follow(trail, token)
+        words, size = _summary(source)
         history = np.array([BOS, *prefix], np.int64)
+        trail = 5
+        for token in history.tolist():
+            trail = _follow(trail, token)
+        weighted = int((history * np.arange(1, len(history) + 1)).sum())
         return self.table[
             _digest(
-                int((words * positions).sum()),
-                len(words),
-                int((history * np.arange(1, len(history) + 1)).sum()),
-                trail,
+                words,
+                size,
+                weighted if self.has("prefix") else 0,
+                trail if self.has("trail") or self.has("thought") else 0,
             )
         ]
 
@@ -100,6 +116,7 @@ class ToyRuntime:
             "words": np.full((len(sources), 2, length), 1e9, np.float32),
             "bias": np.full((len(sources), 1, length), -np.inf, np.float32),
             "size": np.zeros((len(sources), 1), np.float32),
+            "thought": np.zeros((len(sources), 3), np.float32),
         }
         for row, source in enumerate(sources):
             n = len(source) + 1
@@ -107,14 +124,25 @@ class ToyRuntime:
             outputs["words"][row, 1, :n] = np.arange(1, n + 1)
             outputs["bias"][row, 0, :n] = 0
             outputs["size"][row] = n
-        return outputs
+            outputs["thought"][row] = *_summary(source), 5
+        # The trail starts as its padding, which no encoder has to return.
+        return {name: value for name, value in outputs.items() if self.has(name)}
+
+    def attention(self, source: Sequence[int], targets: Sequence[Sequence[int]]) -> list[Floats]:
+        """Return weights that have nothing to do with the step, but depend on all tokens."""
+        weights = []
+        for target in targets:
+            random = np.random.default_rng([*source, 0, *target])
+            rows = random.random((len(target), len(source))) ** 8
+            weights.append((rows / rows.sum(axis=1, keepdims=True)).astype(np.float32))
+        return weights
 
     def decoder(self, *, width: int, max_sources: int) -> ToyDecoder:
-        return ToyDecoder(self, DecodeState(TENSORS, width=width, max_sources=max_sources))
+        return ToyDecoder(self, DecodeState(self.tensors, width=width, max_sources=max_sources))
 
 
 class ToyDecoder:
-    """The toy model over one state."""
+    """A toy model over one state."""
 
     def __init__(self, runtime: ToyRuntime, state: DecodeState) -> None:
         self.state = state
@@ -122,43 +150,66 @@ class ToyDecoder:
         self._runtime = runtime
 
     def step(self, candidates: int) -> tuple[Floats, Ints]:
+        log_probs = self._advance()
+        ids = np.argsort(-log_probs, axis=2, kind="stable")[:, :, :candidates]
+        return np.take_along_axis(log_probs, ids, axis=2), ids
+
+    def step_full(self) -> Floats:
+        return self._advance()
+
+    def _advance(self) -> Floats:
+        """Advance every hypothesis; return the log-probability of each next token, (n, W, V)."""
         runtime, state = self._runtime, self.state
         assert runtime.may_step.wait(30)
         runtime.steps += 1
         if runtime.steps in runtime.failing_steps:
             raise RuntimeError("a step that breaks")
         state.reserve()
-        digests = [
-            self._digest_row(slot, slot * state.width + beam, int(self.input_ids[slot, beam]))
-            for slot in range(state.sources)
-            for beam in range(state.width)
-        ]
-        log_probs = runtime.table[digests]
-        ids = np.argsort(-log_probs, axis=1, kind="stable")[:, :candidates]
-        shape = state.sources, state.width, candidates
+        shape = state.sources, state.width
+        tokens = self.input_ids[: state.sources].reshape(-1)
+        words, size, trail = self._follow_tokens(tokens)
+        log_probs = runtime.table[_digest(words, size, self._history(tokens), trail)]
         state.advance()
-        return np.take_along_axis(log_probs, ids, axis=1).reshape(shape), ids.reshape(shape)
+        return log_probs.reshape(*shape, -1)
 
-    def _digest_row(self, slot: int, row: int, token: int) -> int:
-        view, length = self.state.view, int(self.state.lengths[slot, row % self.state.width])
-        present = view("bias")[slot, 0] == 0
-        words, positions = view("words")[slot].astype(np.int64)[:, present]
-        trail = _follow(int(view("trail")[row, 0]), token)
-        self.state.successor("trail")[row] = trail, -trail
-        prefix = view("prefix")[row, :, :, 0]
-        prefix[:, length] = token, length + 1
-        tokens, weights = prefix[:, : length + 1].astype(np.int64)
-        return _digest(
-            int((words * positions).sum()),
-            int(view("size")[slot, 0]),
-            int((tokens * weights).sum()),
-            trail,
-        )
+    def _follow_tokens(self, tokens: Ints) -> tuple[Ints, Ints, Ints]:
+        """Return what the step knows of the source and of the tokens' order, all (R)."""
+        state = self.state
+        if self._runtime.has("thought"):
+            words, size, trail = state.view("thought").astype(np.int64).T
+            trail = _follow(trail, tokens)
+            state.successor("thought")[...] = np.stack([words, size, trail], axis=1)
+            return words, size, trail
+        pairs = np.where(state.view("bias") == 0, state.view("words"), 0).astype(np.int64)
+        words = (pairs[:, 0] * pairs[:, 1]).sum(axis=1).repeat(state.width)
+        size = state.view("size")[:, 0].astype(np.int64).repeat(state.width)
+        trail = np.zeros_like(tokens)
+        if self._runtime.has("trail"):
+            trail = _follow(state.view("trail")[:, 0].astype(np.int64), tokens)
+            state.successor("trail")[...] = np.stack([trail, -trail], axis=1)
+        return words, size, trail
+
+    def _history(self, tokens: Ints) -> Ints:
+        """Append the tokens to the cache; return what the step reads there, (R)."""
+        if not self._runtime.has("prefix"):
+            return np.zeros_like(tokens)
+        lengths = self.state.lengths[: self.state.sources].reshape(-1)
+        prefix = self.state.view("prefix")[..., 0]
+        rows = np.arange(len(tokens))
+        prefix[rows, 0, lengths], prefix[rows, 1, lengths] = tokens, lengths + 1
+        filled = np.arange(prefix.shape[2]) <= lengths[:, None]
+        entries = np.where(filled[:, None], prefix, 0).astype(np.int64)
+        return (entries[:, 0] * entries[:, 1]).sum(axis=1)
 
 
-def _follow(trail: int, token: int) -> int:
+def _summary(source: Sequence[int]) -> tuple[int, int]:
+    words = np.array([*source, EOS], np.int64)
+    return int((words * np.arange(1, len(words) + 1)).sum()), len(words)
+
+
+def _follow(trail, token):
     return (trail * 31 + token) % 1021
 
 
-def _digest(words: int, size: int, history: int, trail: int) -> int:
+def _digest(words, size, history, trail):
     return (words * 7919 + size * 104_729 + history * 31 + trail * 613) % _STATES

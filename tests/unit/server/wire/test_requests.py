@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from ferryman.v1 import options_pb2
 from ferryman.v1.translation_service_pb2 import TranslateTextRequest
+from ferryman_server.engine import LengthPenalty
 from ferryman_server.errors import (
     FeatureUnavailableError,
     InputTooLongError,
@@ -16,6 +17,7 @@ from ferryman_server.errors import (
     ServiceError,
 )
 from ferryman_server.limits import Limits
+from ferryman_server.request import DecodingOptions, SamplingOptions
 from ferryman_server.text.passage import LongInput
 from ferryman_server.wire.requests import FEATURES, OutputOptions, parse_translation_request
 
@@ -82,6 +84,67 @@ def test_what_is_set_arrives():
     assert output.sentences
 
 
+def test_every_way_to_search_arrives():
+    request, _ = parse(
+        target_prefixes=["Le"],
+        decoding={
+            "beam_size": 4,
+            "patience": 2,
+            "early_stopping": True,
+            "length_penalty_kind": "LENGTH_PENALTY_KIND_GNMT",
+            "coverage_penalty": 0.2,
+            "min_length_ratio": 0.3,
+            "repetition_penalty": 1.2,
+            "no_repeat_ngram_size": 3,
+            "prefix_bias": 0.4,
+            "suppress": ["a", "b c"],
+            "loop_guard_tokens": 0,
+            "beam_groups": 2,
+            "diversity_penalty": 0.5,
+        },
+    )
+    assert request.target_prefixes == ("Le",)
+    assert request.decoding == DecodingOptions(
+        beam_size=4,
+        patience=2.0,
+        early_stopping=True,
+        length_penalty_kind=LengthPenalty.GNMT,
+        coverage_penalty=0.2,
+        min_length_ratio=0.3,
+        repetition_penalty=1.2,
+        no_repeat_ngram_size=3,
+        prefix_bias=0.4,
+        suppress=("a", "b c"),
+        loop_guard_tokens=0,
+        beam_groups=2,
+        diversity_penalty=0.5,
+    )
+
+
+def test_sampling_arrives_with_more_hypotheses_than_a_beam_would_have():
+    request, _ = parse(
+        decoding={
+            "num_hypotheses": 4,
+            "beam_size": 1,
+            "sampling": {"seed": 0, "temperature": 0.7, "top_k": 9, "top_p": 0.9, "min_p": 0.1},
+        }
+    )
+    assert request.decoding.num_hypotheses == 4
+    assert request.decoding.sampling == SamplingOptions(
+        seed=0, temperature=0.7, top_k=9, top_p=0.9, min_p=0.1
+    )
+    assert parse(decoding={"sampling": {}})[0].decoding.sampling == SamplingOptions()
+
+
+def test_alternatives_arrive():
+    request, _ = parse(output={"alternatives_at_prefix": 3})
+    assert request.alternatives == 3
+
+
+def test_a_prefix_over_the_limit_of_texts_is_named():
+    assert list(faults_of(InputTooLongError, target_prefixes=["x" * 11])) == ["target_prefixes[0]"]
+
+
 @pytest.mark.parametrize(
     ("path", "fields"),
     [
@@ -107,6 +170,35 @@ def test_what_is_set_arrives():
         ("decoding.min_tokens", {"decoding": {"min_tokens": 5, "max_tokens": 4}}),
         ("decoding.max_length_ratio", {"decoding": {"max_length_ratio": 101}}),
         ("decoding.max_length_offset", {"decoding": {"max_length_offset": 4_000_000_000}}),
+        ("decoding.min_length_ratio", {"decoding": {"min_length_ratio": -1}}),
+        ("decoding.patience", {"decoding": {"patience": 0.5}}),
+        ("decoding.coverage_penalty", {"decoding": {"coverage_penalty": math.nan}}),
+        ("decoding.beam_groups", {"decoding": {"beam_groups": 0}}),
+        ("decoding.beam_groups", {"decoding": {"beam_size": 4, "beam_groups": 3}}),
+        ("decoding.diversity_penalty", {"decoding": {"diversity_penalty": -1}}),
+        ("decoding.repetition_penalty", {"decoding": {"repetition_penalty": 0}}),
+        ("decoding.prefix_bias", {"decoding": {"prefix_bias": 1.1}}),
+        ("decoding.loop_guard_tokens", {"decoding": {"loop_guard_tokens": 7}}),
+        ("decoding.suppress", {"decoding": {"suppress": ["x"] * 1025}}),
+        ("decoding.suppress[1]", {"decoding": {"suppress": ["x", " "]}}),
+        ("decoding.suppress[0]", {"decoding": {"suppress": ["x" * 257]}}),
+        ("decoding.sampling.temperature", {"decoding": {"sampling": {"temperature": 0}}}),
+        ("decoding.sampling.top_p", {"decoding": {"sampling": {"top_p": 1.5}}}),
+        ("decoding.sampling.min_p", {"decoding": {"sampling": {"min_p": -0.1}}}),
+        ("decoding.beam_size", {"decoding": {"beam_size": 2, "sampling": {}}}),
+        (
+            "decoding.beam_size",
+            {"decoding": {"beam_size": 2}, "output": {"alternatives_at_prefix": 2}},
+        ),
+        (
+            "decoding.sampling",
+            {"decoding": {"sampling": {}}, "output": {"alternatives_at_prefix": 2}},
+        ),
+        (
+            "decoding.num_hypotheses",
+            {"decoding": {"num_hypotheses": 1}, "output": {"alternatives_at_prefix": 2}},
+        ),
+        ("output.alternatives_at_prefix", {"output": {"alternatives_at_prefix": 5}}),
     ],
 )
 def test_a_field_outside_of_its_range_is_named(path, fields):
@@ -115,29 +207,16 @@ def test_a_field_outside_of_its_range_is_named(path, fields):
 
 UNAVAILABLE = [
     ("mime_type", {"mime_type": "text/html"}),
-    ("target_prefixes", {"target_prefixes": ["Le"]}),
     ("glossary_config", {"glossary_config": {}}),
     ("do_not_translate", {"do_not_translate": ["ferryman"]}),
     ("priority", {"priority": "PRIORITY_HIGH"}),
-    ("decoding.patience", {"decoding": {"patience": 2}}),
-    (
-        "decoding.length_penalty_kind",
-        {"decoding": {"length_penalty_kind": "LENGTH_PENALTY_KIND_GNMT"}},
-    ),
-    ("decoding.coverage_penalty", {"decoding": {"coverage_penalty": 0.2}}),
-    ("decoding.repetition_penalty", {"decoding": {"repetition_penalty": 1.2}}),
-    ("decoding.no_repeat_ngram_size", {"decoding": {"no_repeat_ngram_size": 3}}),
-    ("decoding.sampling", {"decoding": {"sampling": {}}}),
-    ("decoding.prefix_bias", {"decoding": {"prefix_bias": 0.5}}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
-    ("decoding.suppress", {"decoding": {"suppress": ["word"]}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
     ("output.tokens", {"output": {"tokens": True}}),
     ("output.alignments", {"output": {"alignments": True}}),
     ("output.attention", {"output": {"attention": True}}),
     ("output.quality", {"output": {"quality": True}}),
-    ("output.alternatives_at_prefix", {"output": {"alternatives_at_prefix": 3}}),
     ("text.placeholder_patterns", {"text": {"placeholder_patterns": ["x"]}}),
 ]
 
@@ -160,8 +239,22 @@ def test_a_value_of_a_newer_contract_is_refused_not_ignored(path, fields):
 
 
 SERVED = {
+    "alternatives_at_prefix",
+    "beam_groups",
     "beam_size",
+    "coverage_penalty",
+    "diversity_penalty",
+    "early_stopping",
+    "length_penalty_kind",
+    "loop_guard_tokens",
+    "min_length_ratio",
+    "no_repeat_ngram_size",
     "num_hypotheses",
+    "patience",
+    "prefix_bias",
+    "repetition_penalty",
+    "sampling",
+    "suppress",
     "length_penalty",
     "min_tokens",
     "max_tokens",
@@ -225,14 +318,14 @@ def test_all_faults_are_reported_together_under_the_gravest_kind():
         InvalidRequestError,
         contents=["x" * 11],
         source_language_code="?",
-        decoding={"beam_size": 99, "no_repeat_ngram_size": 2},
+        decoding={"beam_size": 99, "use_shortlist": True},
         output={"alignments": True},
     )
     assert set(faults) == {
         "contents[0]",
         "source_language_code",
         "decoding.beam_size",
-        "decoding.no_repeat_ngram_size",
+        "decoding.use_shortlist",
         "output.alignments",
     }
     assert faults["decoding.beam_size"] == "must be from 1 to 8, but is 99"

@@ -22,7 +22,7 @@ class Papers:
 
     def embed(self, side: str, token: int) -> np.ndarray:
         side = "tied" if self.config.tied_embeddings else side
-        return self.weights[f"embeddings.{side}.weight"][token]
+        return self.weights[f"embeddings.{side}.weight"][token] * self.config.width**0.5
 
     def cell(self, stack: str, end: str, x, h, c):
         """Elman 1990; Hochreiter and Schmidhuber 1997 with Gers et al. 2000; Cho et al. 2014."""

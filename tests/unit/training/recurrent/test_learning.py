@@ -78,10 +78,13 @@ def learn(document: dict, lines: Path, folder: Path, *, model: dict, steps: int)
 
 @pytest.mark.parametrize("attention", ["luong", "bahdanau"])
 def test_a_tiny_lstm_learns_to_reverse(document, lines, tmp_path, attention):
-    right = learn(document, lines, tmp_path, model={"attention": attention}, steps=200)
+    right = learn(document, lines, tmp_path, model={"attention": attention}, steps=150)
     assert right >= 0.95  # 1.0 when this was written
 
 
-def test_without_attention_it_learns_much_less_in_the_same_time(document, lines, tmp_path):
-    right = learn(document, lines, tmp_path, model={"attention": "none"}, steps=200)
-    assert right <= 0.5  # 0.1 when this was written
+def test_without_attention_it_is_far_behind(document, lines, tmp_path):
+    with_it, without = (
+        learn(document, lines, tmp_path / attention, model={"attention": attention}, steps=80)
+        for attention in ("luong", "none")
+    )
+    assert with_it >= without + 0.3  # 0.78 and 0.09 when this was written

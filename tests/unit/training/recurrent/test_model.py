@@ -11,7 +11,7 @@ EXACT = {"rtol": 1e-10, "atol": 1e-11}
 
 def test_the_encoder_is_torchs_module_over_packed_sequences(model, sources, source):
     lengths = torch.tensor([len(s) for s in sources])
-    embedded = model.source_embedding(source)
+    embedded = model.source_embedding(source) * model.config.width**0.5
     packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
     outputs, last = model.encoder.rnn(packed)
     outputs, _ = pad_packed_sequence(outputs, batch_first=True)
@@ -28,7 +28,8 @@ def test_the_decoder_without_attention_is_torchs_module(plain, source, target):
     memory = plain.encode(source)
     first = [part.transpose(0, 1).contiguous() for part in (memory.hidden, memory.cell)]
     state = tuple(first) if plain.config.cell == "lstm" else first[0]
-    expected, _ = plain.decoder.rnn(plain.target_embedding(target), state)
+    embedded = plain.target_embedding(target) * plain.config.width**0.5
+    expected, _ = plain.decoder.rnn(embedded, state)
     torch.testing.assert_close(plain(source, target), expected, **EXACT)
 
 
