@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ferryman_bundle.tokenizer import PAD
@@ -75,6 +75,7 @@ def test_every_pair_comes_exactly_once_within_the_budget(lengths, budget, micro_
 
 
 @given(st.lists(st.integers(2, 40), min_size=1, max_size=80), st.integers(10, 200))
+@example([5] * 9, 20)  # which is filled to the last token
 def test_the_cut_is_that_of_the_rule_a_pair_at_a_time(longest, budget):
     assert cut(np.array(longest, dtype=np.uint16), budget).tolist() == greedy_cut(longest, budget)
 

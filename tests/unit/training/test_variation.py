@@ -81,8 +81,8 @@ def test_sampling_touches_every_pair_and_keeps_its_text(texts, either, tmp_path)
 def test_what_becomes_of_a_pair_depends_on_seed_epoch_and_place_alone(texts, either, tmp_path):
     settings = {"placeholder_share": 0.3, "sampling": 0.2}
     how = variation(texts, either, tmp_path, **settings)
-    first = varied(how)
-    assert varied(how, epoch=1) != first
+    first, second = varied(how), varied(how, epoch=1)
+    assert sum(first[place] == second[place] for place in first) < COUNT / 2
     assert varied(variation(texts, either, tmp_path, **settings, seed=2)) != first
     # Whatever was tokenized before, and however much of the epoch there is.
     assert varied(how) == first

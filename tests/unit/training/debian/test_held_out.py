@@ -48,10 +48,10 @@ def test_a_seed_decides_and_the_order_of_training_pairs_stays(seed):
 
 
 def test_a_target_that_stands_elsewhere_is_not_held_out(seed):
-    items = found(seed)
+    items, chance = found(seed), random.Random(seed + 1)
     copies = [
         FoundPair(
-            SentencePair(item.pair.source + " again", item.pair.target.upper() + "!"),
+            SentencePair(sentence(chance, 9), item.pair.target.upper() + "!"),
             "source1", "copy", interface=False,
         )
         for item in items[::2]
