@@ -39,7 +39,7 @@ def compare(corpus: Path, out: Path, *families: str) -> subprocess.CompletedProc
 def test_every_run_is_in_the_table_and_no_run_is_done_twice(corpus, tmp_path):
     first = compare(corpus, tmp_path, "gru-none")
     assert first.returncode == 0, first.stderr
-    weights = tmp_path / "reversal" / "gru-none" / "model.safetensors"
+    [weights] = (tmp_path / "reversal" / "gru-none" / "best").glob("model.safetensors")
     written = weights.stat().st_mtime_ns
 
     second = compare(corpus, tmp_path, "gru-none", "gru-luong")
