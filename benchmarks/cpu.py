@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,12 +29,22 @@ from benchmarks.measurement import (
     ratios,
     time_in_turn,
 )
-from benchmarks.systems import CANDIDATE_BATCH_SIZES, CTranslate2, Ferryman, Ids, Load, System
+from benchmarks.systems import (
+    CANDIDATE_BATCH_SIZES,
+    ComputeType,
+    CTranslate2,
+    Ferryman,
+    Ids,
+    Load,
+    System,
+)
 from ferryman_bundle import Bundle
 from ferryman_quality import read_pairs
 
 _LEAST_IDENTICAL: Final = 0.98
 """Of greedy answers in float32. Rounding may turn a tie, a wrong conversion turns far more."""
+_COMPUTE_TYPES: Final[Mapping[ComputeType, str]] = {"float32": "fp32", "int8": "int8"}
+"""Of CTranslate2, and the variant of a bundle that computes like it."""
 _ONE_BY_ONE_SENTENCES: Final = 100
 _BEAM_SIZE: Final = 4
 _TABLE_WIDTH: Final = 150
@@ -81,17 +91,21 @@ def main(
     }
     with tempfile.TemporaryDirectory() as folder:
         convert(bundle, Path(folder))
-        rivals = [CTranslate2(Path(folder), bundle, kind) for kind in ("float32", "int8")]
-    ours = Ferryman(bundle, max_queued_tokens=sum(len(ids) + 1 for ids in sources))
+        rivals = [CTranslate2(Path(folder), bundle, kind) for kind in _COMPUTE_TYPES]
+    tokens = sum(len(ids) + 1 for ids in sources)
+    variants = _COMPUTE_TYPES.values()
+    ours = [Ferryman(bundle, variant, max_queued_tokens=tokens) for variant in variants]
     try:
-        _require_same_model(console, ours, rivals[0], loads["file, greedy"])
+        _require_same_model(console, ours[0], rivals[0], loads["file, greedy"])
         measured = [
             measurement
             for workload, load in loads.items()
-            for measurement in _measure(workload, load, ours, rivals, rounds)
+            for one, rival in zip(ours, rivals, strict=True)
+            for measurement in _measure(workload, load, one, rival, rounds)
         ]
     finally:
-        ours.close()
+        for one in ours:
+            one.close()
     environment = _environment()
     console.print(_table(measured, " · ".join(environment.values())))
     if json_file is not None:
@@ -116,15 +130,14 @@ def _require_same_model(console: Console, ours: System, theirs: CTranslate2, loa
 
 
 def _measure(
-    workload: str, load: Load, ours: System, rivals: Sequence[CTranslate2], rounds: int
+    workload: str, load: Load, ours: System, rival: CTranslate2, rounds: int
 ) -> list[Measurement]:
-    """Run one workload on all systems; what comes before the rounds warms them up."""
+    """Run one workload on two systems; what comes before the rounds warms them up."""
     reference = ours.ids(ours.translate(load))
     identical = {ours.name: 1.0}
-    for rival in rivals:
-        rival.max_batch_size = 1 if load.one_by_one else _best_batch_size(rival, load)
-        identical[rival.name] = identical_share(reference, rival.ids(rival.translate(load)))
-    systems: list[System] = [ours, *rivals]
+    rival.max_batch_size = 1 if load.one_by_one else _best_batch_size(rival, load)
+    identical[rival.name] = identical_share(reference, rival.ids(rival.translate(load)))
+    systems: list[System] = [ours, rival]
     timings = time_in_turn(
         {system.name: functools.partial(system.translate, load) for system in systems},
         rounds=rounds,
@@ -178,7 +191,7 @@ def _table(measured: Sequence[Measurement], caption: str) -> Table:
     for row in measured:
         wall = Spread.of([timing.wall for timing in row.timings]).median
         cpu = Spread.of([timing.cpu for timing in row.timings]).median
-        first = row.system == Ferryman.name
+        first = row.system.startswith("ferryman")
         table.add_row(
             row.workload if first else "",
             row.system,

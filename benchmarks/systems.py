@@ -14,6 +14,7 @@ from ferryman_server.engine import Engine, Job, Search
 from ferryman_server.runtime import OnnxRuntime
 
 Ids = tuple[int, ...]
+ComputeType = Literal["float32", "int8"]
 
 MAX_TOKENS: Final = 256
 """The most tokens of a translation, the same for both: CTranslate2 has one limit for a batch."""
@@ -62,14 +63,16 @@ class Ferryman:
 
     Args:
         bundle: The model.
+        variant: Of the bundle.
         max_queued_tokens: Of all sources with their ends: the queue must take a file at once.
     """
 
-    name = "ferryman"
-
-    def __init__(self, bundle: Bundle, *, max_queued_tokens: int) -> None:
+    def __init__(self, bundle: Bundle, variant: str, *, max_queued_tokens: int) -> None:
+        self.name = f"ferryman {variant}"
         self._engine = Engine(
-            OnnxRuntime(bundle, threads=1), workers=1, max_queued_tokens=max_queued_tokens
+            OnnxRuntime(bundle, threads=1, variant=variant),
+            workers=1,
+            max_queued_tokens=max_queued_tokens,
         )
         self._engine.start()
 
@@ -101,9 +104,7 @@ class CTranslate2:
         compute_type: What it computes in; with int8 it quantises weights and activations itself.
     """
 
-    def __init__(
-        self, directory: Path, bundle: Bundle, compute_type: Literal["float32", "int8"]
-    ) -> None:
+    def __init__(self, directory: Path, bundle: Bundle, compute_type: ComputeType) -> None:
         self.name = f"CTranslate2 {compute_type}"
         self.max_batch_size = CANDIDATE_BATCH_SIZES[0]
         self._translator = ctranslate2.Translator(
