@@ -7,15 +7,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
-import sys
-from pathlib import Path
 
-import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import ferryman_server.runtime
@@ -25,13 +19,8 @@ from ferryman_server.engine import Engine, Job, Search
 from ferryman_server.runtime import OnnxRuntime, VerificationError
 from ferryman_training.decoding import decode_greedily, length_limit
 
-# The cases that the toys are held to live with them.
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "server" / "engine"))
-from company import Case
-
 PATIENCE = 120
 """Seconds."""
-CASES = 400 if hypothesis.settings.get_current_profile_name() == "deep" else 15
 
 
 @pytest.fixture(scope="module")
@@ -157,22 +146,17 @@ def test_another_golden_sentence_is_noticed(runtime, bundle, change):
         runtime.verify(changed)
 
 
-@settings(max_examples=CASES)
-@given(number=st.integers(0, 2**48))
-def test_every_search_is_the_same_in_any_company(runtime, number):
-    draw = random.Random(number)
-    case = Case.drawn(draw, runtime)
-    alone = case.alone()
-    joined, told = case.mid_flight(draw)
-    assert joined == alone
-    assert told == [hypotheses[0].ids for hypotheses in alone], "streamed, it is the same text"
+def certify(bundle_directory, *options):
+    arguments = [str(bundle_directory), "--sentences", "6", *options]
+    return CliRunner().invoke(verify, arguments)
 
 
 def test_the_certificate_says_so(bundle_directory):
-    result = CliRunner().invoke(verify, [str(bundle_directory)])
+    result = certify(bundle_directory)
     assert result.exit_code == 0, result.output
     assert "the same to the last bit, alone and in any company" in result.stdout
-    assert "greedy" in result.stdout
+    for name in ("greedy", "beam 4", "fp32", "int8"):
+        assert name in result.stdout
 
 
 def test_the_certificate_is_refused_where_company_matters(bundle_directory, monkeypatch):
@@ -183,8 +167,15 @@ def test_the_certificate_is_refused_where_company_matters(bundle_directory, monk
         return log_probs - np.float32(2.0**-20) * (len(ids) > 3), ids
 
     monkeypatch.setattr(ferryman_server.runtime.decoder.OnnxDecoder, "step", step_by_company)
-    result = CliRunner().invoke(verify, [str(bundle_directory), "--json"])
+    result = certify(bundle_directory, "--json", "--variant", "fp32")
     assert result.exit_code == 1
     found = json.loads(result.stdout)
     assert not found["holds"]
+    assert {f["variant"] for f in found["findings"]} == {"fp32"}
     assert {f["search"] for f in found["findings"] if f["differing"]} >= {"greedy", "beam 4"}
+
+
+def test_a_variant_that_there_is_not_is_told(bundle_directory):
+    result = certify(bundle_directory, "--variant", "fp16")
+    assert result.exit_code == 2
+    assert "this bundle has fp32, int8" in result.stderr

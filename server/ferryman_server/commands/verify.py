@@ -25,6 +25,16 @@ def verify(
         str, typer.Argument(help="Directory of a bundle, or name of an installed model.")
     ],
     *,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Variant to verify; may be given several times.",
+            show_default="all that run on a CPU",
+        ),
+    ] = None,
+    sentences: Annotated[
+        int, typer.Option(min=1, help="Most sentences, golden and generated each.")
+    ] = 24,
     seed: Annotated[
         int, typer.Option(min=0, help="Of the generated sentences and of the order of arrival.")
     ] = 1,
@@ -44,22 +54,41 @@ def verify(
     from ferryman_server.loading import load_bundle
 
     loaded = load_bundle(find_bundle(bundle))
+    variants = _variants(loaded, variant)
     findings = []
     with Console(stderr=True).status("decoding each sentence alone") as status:
-        for variant, finding in _findings(loaded, seed=seed):
-            status.update(f"{variant}: {finding.company}, {finding.search}")
-            findings.append((variant, finding))
+        for name, finding in _findings(loaded, variants, sentences, seed=seed):
+            status.update(f"{name}: {finding.company}, {finding.search}")
+            findings.append((name, finding))
     holds = all(finding.holds for _, finding in findings)
     manifest = loaded.manifest
-    name = f"{manifest.name}@{manifest.version}"
+    model = f"{manifest.name}@{manifest.version}"
     if as_json:
-        print(json.dumps(_figures(name, findings, seed=seed, holds=holds), indent=2))
+        print(json.dumps(_figures(model, findings, seed=seed, holds=holds), indent=2))
     else:
-        print(_table(name, findings, holds=holds))
+        print(_table(model, findings, holds=holds))
     sys.exit(ExitCode.OK if holds else ExitCode.FAILURE)
 
 
-def _findings(bundle: Bundle, *, seed: int) -> Iterator[tuple[str, Finding]]:
+def _variants(bundle: Bundle, asked: list[str] | None) -> list[str]:
+    """Return the variants to verify.
+
+    Raises:
+        typer.BadParameter: One that is asked for is not there, or does not run on a CPU.
+    """
+    variants = bundle.manifest.variants
+    on_cpu = [name for name, variant in variants.items() if variant.provider in ("cpu", "any")]
+    unknown = sorted(set(asked or ()) - set(on_cpu))
+    if unknown:
+        raise typer.BadParameter(
+            f"{', '.join(unknown)}: this bundle has {', '.join(on_cpu)} for a CPU"
+        )
+    return asked or on_cpu
+
+
+def _findings(
+    bundle: Bundle, variants: Sequence[str], sentences: int, *, seed: int
+) -> Iterator[tuple[str, Finding]]:
     """Yield what is found, variant by variant."""
     from ferryman_server.engine.invariance import certify, generated_sources
     from ferryman_server.runtime import OnnxRuntime
@@ -68,12 +97,11 @@ def _findings(bundle: Bundle, *, seed: int) -> Iterator[tuple[str, Finding]]:
     tokens = manifest.tokens
     special = {tokens.pad, tokens.unknown, tokens.bos, tokens.eos, *tokens.never_generated}
     words = [token for token in range(tokens.vocabulary_size) if token not in special]
-    for name, variant in manifest.variants.items():
-        if variant.provider not in ("cpu", "any"):
-            continue
+    for name in variants:
         runtime = OnnxRuntime(bundle, variant=name)
-        sources = [golden.source_ids for golden in manifest.golden.get(name, ())]
-        sources += generated_sources(runtime, words, seed=seed)
+        golden = [sentence.source_ids for sentence in manifest.golden.get(name, ())]
+        generated = generated_sources(runtime, words, seed=seed)
+        sources = [*golden[:sentences], *generated[:sentences]]
         yield from ((name, finding) for finding in certify(runtime, sources, seed=seed))
 
 

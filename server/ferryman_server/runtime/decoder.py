@@ -57,7 +57,8 @@ class OnnxDecoder:
         self._least_offered = min(width + 1, vocabulary_size)
         self._session = session
         self._full_session = full_session
-        self._tails: dict[int, _BoundTail] = {}
+        self._fast_tails: dict[int, _BoundTail] = {}  # by the candidates that they offer
+        self._full_tail: _BoundTail | None = None
 
     def step(self, candidates: int) -> tuple[Floats, Ints]:
         """Advance every hypothesis by one token; see `Decoder.step`."""
@@ -65,23 +66,21 @@ class OnnxDecoder:
         if candidates > offered:
             # Few different numbers, so that few sets of buffers are made.
             offered = min(1 << (candidates - 1).bit_length(), self._vocabulary_size)
-        tail = self._tails.get(offered)
+        tail = self._fast_tails.get(offered)
         if tail is None:
-            tail = self._tails[offered] = self._offer(offered)
+            tail = self._fast_tails[offered] = self._offer(offered)
         n = self._run(tail)
         log_probs, ids = tail.outputs["candidate_log_probs"], tail.outputs["candidate_ids"]
         return log_probs[:n, :, :candidates], ids[:n, :, :candidates]
 
     def step_full(self) -> Floats:
         """Advance every hypothesis by one token; see `Decoder.step_full`."""
-        tail = self._tails.get(self._vocabulary_size + 1)
-        if tail is None:
+        if self._full_tail is None:
             assert self._full_session is not None, "the bundle has no graph step_full"
             log_probs = np.zeros((*self.input_ids.shape, self._vocabulary_size), np.float32)
-            tail = _BoundTail(self._full_session(), {}, {"log_probs": log_probs})
-            self._tails[self._vocabulary_size + 1] = tail
-        n = self._run(tail)
-        return tail.outputs["log_probs"][:n]
+            self._full_tail = _BoundTail(self._full_session(), {}, {"log_probs": log_probs})
+        n = self._run(self._full_tail)
+        return self._full_tail.outputs["log_probs"][:n]
 
     def _offer(self, candidates: int) -> _BoundTail:
         """Return the fast tail with room for so many candidates."""
