@@ -164,7 +164,9 @@ def test_bytes_and_scales_are_found_in_the_matrix_they_come_from():
         weights.values(Initializer(tensor="a", part=Part.VALUES, transposed=True)),
         values.values.T,
     )
-    with pytest.raises(ExportError, match="other are not those of a stored matrix"):
+    with pytest.raises(
+        ExportError, match="other is int8, and not a form of a tensor that is stored"
+    ):
         store.place("other", quantized.values)
 
 
