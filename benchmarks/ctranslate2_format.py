@@ -17,6 +17,7 @@ import torch
 from ferryman_bundle import Bundle
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.tokenizer import BOS, EOS, UNKNOWN
+from ferryman_export.transformer_blocks import query_power
 from ferryman_training.positions import sinusoids
 
 _LAYER_NORM_EPSILON: Final = 1e-5
@@ -70,8 +71,9 @@ def _heads(bundle: Bundle) -> int:
 class _Weights:
     """Weights of a bundle, by the names of the trained module."""
 
-    def __init__(self, tensors: Mapping[str, Floats]) -> None:
+    def __init__(self, tensors: Mapping[str, Floats], *, heads: int) -> None:
         self._tensors = tensors
+        self._heads = heads
 
     def layers(self, stack: str) -> int:
         """Count the layers of ``encoder`` or ``decoder``."""
@@ -106,7 +108,10 @@ class _Weights:
         """Fill in attention to the source; keys and values of all layers are one matrix here."""
         name = f"decoder.{layer}"
         self.norm(specification.layer_norm, f"{name}.cross_norm")
-        self.linear(specification.linear[0], f"{name}.cross.query")
+        query = f"layers.{layer}.cross_query"
+        power = query_power(self.tensor(f"{query}.weight").shape[0] // self._heads)
+        specification.linear[0].weight = self.tensor(f"{query}.weight") / power
+        specification.linear[0].bias = self.tensor(f"{query}.bias") / power
         weight, bias = self.tensor("cross_kv.weight"), self.tensor("cross_kv.bias")
         rows = len(bias) // layers
         own = slice(layer * rows, (layer + 1) * rows)
@@ -128,7 +133,7 @@ def _specification(tensors: Mapping[str, Floats], *, heads: int, positions: int)
         heads: Attention heads.
         positions: How many positions either side can have.
     """
-    weights = _Weights(tensors)
+    weights = _Weights(tensors, heads=heads)
     specification = ctranslate2.specs.TransformerSpec.from_config(
         (weights.layers("encoder"), weights.layers("decoder")),
         heads,

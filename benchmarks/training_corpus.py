@@ -7,12 +7,13 @@ between.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from ferryman_bundle.tokenizer import EOS
-from ferryman_training.batching import EpochSampler, MicroBatch, TokenPair, tokenize
+from ferryman_training.batching import MicroBatch, TokenPair, tokenize
 from ferryman_training.corpus import read_pairs
 from ferryman_training.corpus_config import VocabularyConfig
 from ferryman_training.vocabulary import train_tokenizer
@@ -43,24 +44,25 @@ def write_corpus(
     tokenizer = train_tokenizer(sentences, VocabularyConfig(size=vocabulary), seed=seed)
     encoded = [tokenize(pair, tokenizer) for pair in texts]
     kept = [i for i, p in enumerate(encoded) if p.source and p.target and p.longest_side < _LONGEST]
-    sampler = EpochSampler(
-        pairs=[texts[i] for i in kept],
-        tokens=[encoded[i] for i in kept],
-        tokenizer=tokenizer,
-        batch_tokens=tokens,
-        micro_batches=1,
-        placeholder_share=0.0,
-        max_tokens=_LONGEST,
-        seed=seed,
-    )
-    rows = {encoded[i]: row for row, i in enumerate(kept)}
-    plan = [[rows[pair] for pair in batch] for [batch] in sampler.updates(0)]
+    plan = _batches([encoded[i] for i in kept], tokens)
+    random.Random(seed).shuffle(plan)
     (folder / PLAN).write_text(json.dumps(plan), "utf-8")
     for part, chosen in (("train", kept), ("valid", kept[:8])):
         _write(folder / f"{part}.source", (encoded[i].source for i in chosen))
         _write(folder / f"{part}.target", (encoded[i].target for i in chosen))
     words = (f"t{i}\n" for i in range(_FIRST_WORD, tokenizer.vocabulary_size))
     (folder / WORDS).write_text("".join(words), "utf-8")
+
+
+def _batches(pairs: Sequence[TokenPair], tokens: int) -> list[list[int]]:
+    """Return batches of like length, each as the rows of its pairs."""
+    batches: list[list[int]] = []
+    for row in sorted(range(len(pairs)), key=lambda i: pairs[i].longest_side):
+        longest = pairs[row].longest_side + 1  # the start or the end
+        if not batches or longest * (len(batches[-1]) + 1) > tokens:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
 
 
 def _write(path: Path, rows: Iterable[Sequence[int]]) -> None:

@@ -29,8 +29,11 @@ SUMMARIES = {
     "translate": "Translate text, lines or a file with a server.",
     "serve": "Serve a model over gRPC.",
     "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
+    "corpus": "Make a parallel corpus out of freely licensed text.",
     "train": "Train a model on a parallel corpus.",
     "export": "Turn a trained model into a bundle that can be served.",
+    "average": "Make one checkpoint of several.",
+    "plot": "Draw the course of training runs.",
     "attention": "Draw what each piece of a translation looked at.",
     "bundle": "Look into bundles, check them, and pack them for shipping.",
 }

@@ -76,11 +76,21 @@ class Tokenizer:
             reserved: True where the reserved characters in the text were put there by our own
                 code; otherwise they are foreign and become U+FFFD.
         """
-        if not reserved:
-            text = text.translate(_FOREIGN_TO_REPLACEMENT)
-        # Lone surrogates cannot be encoded as UTF-8; they mean nothing in any language.
-        text = text.encode("utf-8", "replace").decode("utf-8")
-        return list(self._processor.EncodeAsIds(text))
+        return list(self._processor.EncodeAsIds(_encodable(text, reserved=reserved)))
+
+    def sample(self, text: str, strength: float, *, reserved: bool = False) -> list[int]:
+        """Return the token ids of a text in pieces that chance decides, as training may want.
+
+        SentencePiece's own generator decides; ``sentencepiece.set_random_generator_seed`` seeds it.
+
+        Args:
+            text: Any text, as for `encode`.
+            strength: Of a unigram model the exponent of the probabilities of all segmentations
+                (less is wilder), of a BPE model the share of the merges that are skipped.
+            reserved: As for `encode`.
+        """
+        text = _encodable(text, reserved=reserved)
+        return list(self._processor.SampleEncodeAsIds(text, -1, strength))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids; special ids give nothing."""
@@ -89,3 +99,11 @@ class Tokenizer:
     def piece(self, token: int) -> str:
         """Return the surface form of one id, as SentencePiece writes it (``▁`` for a space)."""
         return str(self._processor.IdToPiece(token))
+
+
+def _encodable(text: str, *, reserved: bool) -> str:
+    """Return a text without what may not reach SentencePiece."""
+    if not reserved:
+        text = text.translate(_FOREIGN_TO_REPLACEMENT)
+    # Lone surrogates cannot be encoded as UTF-8; they mean nothing in any language.
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -10,7 +10,7 @@ from ferryman_training.batching import TokenPair
 from ferryman_training.corpus import SentencePair
 from ferryman_training.decoding import Decoded
 
-_SURE_MARGIN = 0.05
+_SURE_MARGIN = 0.01
 """Another CPU adds in another order; that moves a log-probability by about 1e-5, and by a hundred
 times as much where a rounded activation falls to the next level."""
 

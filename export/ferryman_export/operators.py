@@ -133,6 +133,19 @@ def smallest_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     return _top_k(scores, k, largest=0)
 
 
+def flatten(x: Tensor) -> Tensor:
+    """Make one axis of all but the first, (R, ...) -> (R, any).
+
+    `torch.flatten` would compute the sizes in the graph, by five nodes more.
+    """
+    _require_export("Reshape")
+    shape = cast("list[int]", [x.shape[0], x.shape[1] * x.shape[2]])
+    flat: Tensor = torch.onnx.ops.symbolic(
+        "Reshape", (x, torch.tensor([0, -1])), dtype=x.dtype, shape=shape
+    )
+    return flat
+
+
 def _top_k(scores: Tensor, k: Tensor, *, largest: int) -> tuple[Tensor, Tensor]:
     _require_export("TopK")
     shape = cast("list[int]", [scores.shape[0], k.item()])

@@ -160,7 +160,8 @@ class Int8Embedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """(...) -> (..., K)."""
         rows = functional.embedding(ids, self.values)
-        return rows.to(torch.float32) * self.scales[ids].unsqueeze(-1)
+        scales = self.scales.index_select(0, ids.flatten()).view(*ids.shape, 1)
+        return rows.to(torch.float32) * scales
 
 
 class Int8Projections:

@@ -15,10 +15,9 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ferryman_export.interface import Port
-from ferryman_export.operators import smallest_k, top_k
+from ferryman_export.operators import flatten, smallest_k, top_k
 from ferryman_training.decoding import NEVER_GENERATED
 
 _BLOCK_SIZES: Final = (128, 96, 160, 64, 192, 80, 100, 120, 125, 250)
@@ -60,18 +59,18 @@ class CandidateTail(Tail):
         vocabulary_size: V.
     """
 
-    never_generated: Tensor
-    """Added to logits for ranking: minus infinity where a token must not come, else 0, (V, 1)."""
     offsets: Tensor
     """Of the tokens in a block, (W,)."""
+    never_generated: Tensor
+    """Added to logits for ranking: minus infinity where a token must not come, else 0, (V,)."""
 
     def __init__(self, vocabulary_size: int) -> None:
         super().__init__()
         fitting = [size for size in _BLOCK_SIZES if vocabulary_size % size == 0]
         self._size = fitting[0] if fitting else vocabulary_size
         self._blocks = vocabulary_size // self._size
-        assert max(NEVER_GENERATED) < self._size
-        penalty = torch.zeros(vocabulary_size, 1)
+        assert tuple(range(len(NEVER_GENERATED))) == NEVER_GENERATED, "they come first"
+        penalty = torch.zeros(vocabulary_size)
         penalty[list(NEVER_GENERATED)] = float("-inf")
         self.register_buffer("never_generated", penalty)
         self.register_buffer("offsets", torch.arange(self._size))
@@ -101,23 +100,23 @@ class CandidateTail(Tail):
         if self._blocks >= _FEWEST_BLOCKS:
             ids = self._in_two_stages(logits, candidates)
         else:
-            _, ids = top_k(logits + self.never_generated.view(1, -1), candidates)
+            _, ids = top_k(logits + self.never_generated, candidates)
         return torch.log_softmax(logits, dim=-1).gather(1, ids), ids
 
     def _in_two_stages(self, logits: Tensor, candidates: Tensor) -> Tensor:
         """Return the ids, (R, k)."""
-        greatest = logits.reshape(-1, self._blocks, self._size).amax(dim=-1)  # (R, J)
+        blocks = logits.reshape(-1, self._blocks, self._size)
         count = torch.clamp(candidates + 1, max=self._blocks)
-        _, chosen = top_k(greatest, count)
+        _, chosen = top_k(blocks.amax(dim=-1), count)
         # In ascending order, so that among equal logits the lower id is the first.
-        chosen, _ = smallest_k(chosen, count)  # (R, k + 1)
-        rows = torch.arange(logits.shape[0]).unsqueeze(1) * self._blocks + chosen
-        # As a look-up in an embedding it is a Gather; plain indexing becomes a GatherND, which is
+        chosen, _ = smallest_k(chosen, count)
+        chosen = chosen.unsqueeze(-1)  # (R, k + 1, 1)
+        # The index of every element is written out: plain indexing becomes a GatherND, which is
         # slower by ten times.
-        shortlist = functional.embedding(rows, logits.reshape(-1, self._size))  # (R, k + 1, W)
-        ids = (chosen.unsqueeze(-1) * self._size + self.offsets).flatten(1)
-        penalty = functional.embedding(ids, self.never_generated).flatten(1)
-        _, places = top_k(shortlist.flatten(1) + penalty, candidates)
+        shortlist = blocks.gather(1, chosen + torch.zeros_like(self.offsets))  # (R, k + 1, W)
+        ids = flatten(chosen * self._size + self.offsets)
+        may_come = ids >= len(NEVER_GENERATED)
+        _, places = top_k(torch.where(may_come, flatten(shortlist), float("-inf")), candidates)
         return ids.gather(1, places)
 
 

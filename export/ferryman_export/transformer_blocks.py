@@ -10,6 +10,7 @@ Dimension key:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -92,7 +93,8 @@ class EncoderBlock(Block):
         if rotation is not None:
             query, keys = rotate(query, rotation), rotate(keys, rotation)
         memory = SourceMemory(keys.transpose(2, 3), values, bias)
-        return self.feed(self.layer.after(norm, x, self.output(attend(query, memory))))
+        attended = attend(query, memory, scale=attention_scale(query.shape[-1]))
+        return self.feed(self.layer.after(norm, x, self.output(attended)))
 
 
 class DecoderBlock(Block):
@@ -117,7 +119,15 @@ class DecoderBlock(Block):
     ) -> None:
         super().__init__(layer, projections, name)
         self.attention = attention
-        self.cross_query = project(layer.cross.query, projections, f"{name}.cross.query")
+        # Scores are scaled by K^-0.5. The power of two in that goes into the query's projection,
+        # where it changes no mantissa; for K = 64 it is all of it. A scale in the product itself
+        # would keep ONNX Runtime from its kernel for a single query.
+        head_width = layer.cross.query.out_features // self.heads
+        power = query_power(head_width)
+        self.cross_scale = attention_scale(head_width) / power
+        self.cross_query = projections.linear(
+            f"{name}.cross.query", layer.cross.query.weight * power, layer.cross.query.bias * power
+        )
         self.cross_output = project(layer.cross.output, projections, f"{name}.cross.output")
 
     def forward(
@@ -152,7 +162,8 @@ class DecoderBlock(Block):
         x = layer.after(layer.attention_norm, x, self.output(attended.squeeze(1)))
         query = self.cross_query(layer.before(layer.cross_norm, x))
         query = split_heads(query, (memory.bias.shape[0], width), self.heads).transpose(1, 2)
-        x = layer.after(layer.cross_norm, x, self.cross_output(attend(query, memory)))
+        attended = attend(query, memory, scale=self.cross_scale)
+        x = layer.after(layer.cross_norm, x, self.cross_output(attended))
         return self.feed(x), (grown[0], grown[1])
 
     def _queries_keys_values(self, x: Tensor, rotation: Rotation | None) -> Tensor:
@@ -197,7 +208,17 @@ def split_heads(x: Tensor, shape: Sequence[int], heads: int) -> Tensor:
     return x.view(*shape, heads, x.shape[-1] // heads)
 
 
-def attend(query: Tensor, memory: SourceMemory) -> Tensor:
+def attention_scale(head_width: int) -> float:
+    """Return what scores are multiplied by: K^-0.5."""
+    return 1.0 / math.sqrt(head_width)
+
+
+def query_power(head_width: int) -> float:
+    """Return the part of `attention_scale` that is in the query's projection, a power of two."""
+    return 2.0 ** round(math.log2(attention_scale(head_width)))
+
+
+def attend(query: Tensor, memory: SourceMemory, *, scale: float) -> Tensor:
     """Scaled dot-product attention, always with the bias.
 
     With and without a bias other kernels run, whose bits differ: whether it is there must not
@@ -206,12 +227,15 @@ def attend(query: Tensor, memory: SourceMemory) -> Tensor:
     Args:
         query: (B, H, T, K).
         memory: What to attend to.
+        scale: What scores are still to be multiplied by.
 
     Returns:
         (B x T, D).
     """
+    if scale != 1.0:
+        query = query * scale
     # The bias is float32, so the softmax is: in float16 its sum would lose the small ones.
-    scores = (query * query.shape[-1] ** -0.5) @ memory.keys + memory.bias
+    scores = query @ memory.keys + memory.bias
     weights = torch.softmax(scores, dim=-1).to(memory.values.dtype)
     attended = (weights @ memory.values).transpose(1, 2)
     return attended.reshape(-1, attended.shape[2] * attended.shape[3])

@@ -6,17 +6,32 @@ Alone, all together, joining at any step, with one worker or two, among beams of
 from __future__ import annotations
 
 import itertools
+import json
+import random
+import sys
+from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+import ferryman_server.runtime
 from ferryman_bundle import Bundle
+from ferryman_server.commands.verify import app as verify
 from ferryman_server.engine import Engine, Job, Search
 from ferryman_server.runtime import OnnxRuntime, VerificationError
 from ferryman_training.decoding import decode_greedily, length_limit
 
+# The cases that the toys are held to live with them.
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "server" / "engine"))
+from company import Case
+
 PATIENCE = 120
 """Seconds."""
+CASES = 400 if hypothesis.settings.get_current_profile_name() == "deep" else 15
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +135,9 @@ def test_greedy_search_finds_what_torch_finds(runtime, model, tokens):
     with Engine(runtime) as engine:
         found = [future.result(PATIENCE).hypotheses[0] for future in engine.submit(jobs)]
     expected = decode_greedily(model, sources)
-    assert [hypothesis.ids for hypothesis in found] == [decoded.ids for decoded in expected]
-    for hypothesis, decoded in zip(found, expected, strict=True):
-        assert hypothesis.log_prob == pytest.approx(decoded.log_probability, abs=1e-3)
+    assert [best.ids for best in found] == [decoded.ids for decoded in expected]
+    for best, decoded in zip(found, expected, strict=True):
+        assert best.log_prob == pytest.approx(decoded.log_probability, abs=1e-3)
 
 
 def test_the_golden_sentences_come_out_as_golden(runtime, bundle):
@@ -140,3 +155,36 @@ def test_another_golden_sentence_is_noticed(runtime, bundle, change):
     )
     with pytest.raises(VerificationError, match="translates its golden sentence"):
         runtime.verify(changed)
+
+
+@settings(max_examples=CASES)
+@given(number=st.integers(0, 2**48))
+def test_every_search_is_the_same_in_any_company(runtime, number):
+    draw = random.Random(number)
+    case = Case.drawn(draw, runtime)
+    alone = case.alone()
+    joined, told = case.mid_flight(draw)
+    assert joined == alone
+    assert told == [hypotheses[0].ids for hypotheses in alone], "streamed, it is the same text"
+
+
+def test_the_certificate_says_so(bundle_directory):
+    result = CliRunner().invoke(verify, [str(bundle_directory)])
+    assert result.exit_code == 0, result.output
+    assert "the same to the last bit, alone and in any company" in result.stdout
+    assert "greedy" in result.stdout
+
+
+def test_the_certificate_is_refused_where_company_matters(bundle_directory, monkeypatch):
+    step = ferryman_server.runtime.decoder.OnnxDecoder.step
+
+    def step_by_company(self, candidates):
+        log_probs, ids = step(self, candidates)
+        return log_probs - np.float32(2.0**-20) * (len(ids) > 3), ids
+
+    monkeypatch.setattr(ferryman_server.runtime.decoder.OnnxDecoder, "step", step_by_company)
+    result = CliRunner().invoke(verify, [str(bundle_directory), "--json"])
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert not found["holds"]
+    assert {f["search"] for f in found["findings"] if f["differing"]} >= {"greedy", "beam 4"}

@@ -72,15 +72,26 @@ def test_an_idle_server_ends_at_once_with_0(serving, reversal, number):
         assert "draining" in server.log
 
 
-def test_the_server_never_loads_torch_and_writes_nothing_into_the_home(serving, reversal, tmp_path):
-    with serving(reversal.bundle, HOME=str(tmp_path)) as server:
+def test_the_server_never_loads_torch_and_writes_one_file_into_the_home(
+    serving, reversal, tmp_path
+):
+    with serving(reversal.bundle, HOME=str(tmp_path), XDG_CACHE_HOME="") as server:
         with Client(server.address) as client:
             assert client.translate("a b c d").text == "d c b a"
         maps = Path(f"/proc/{server.process.pid}/maps").read_text()
         assert "onnxruntime" in maps, "the maps are those of the process that translates"
         assert "torch" not in maps
         assert server.end() == 0
-    assert list(tmp_path.rglob("*")) == []
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written == [tmp_path / ".cache" / "ferryman" / "known-bundles"]
+    assert re.fullmatch(r"[0-9a-f]{64} [a-z0-9]+ onnxruntime-\S+\n", written[0].read_text("ascii"))
+
+
+def test_a_server_that_may_write_nothing_starts(serving, tmp_path):
+    (tmp_path / "cache").write_text("a file in the place of a folder")
+    bundle = Path(__file__).parents[1] / "data" / "format-1"
+    with serving(bundle, XDG_CACHE_HOME=str(tmp_path / "cache")) as server:
+        assert server.end() == 0
 
 
 def test_no_text_is_in_the_log(serving, reversal):

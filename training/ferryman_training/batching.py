@@ -1,7 +1,4 @@
-"""From sentence pairs to updates: the plan of an epoch and the batches it names.
-
-The plan depends on the seed and the epoch alone, not on how many processes share the work, so a
-run can be resumed anywhere and with another number of processes.
+"""Batches: sentence pairs as token ids, and as the padded tensors that a model reads.
 
 Dimension key:
     B: sentences    S: source tokens    T: target tokens
@@ -9,8 +6,7 @@ Dimension key:
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ferryman_bundle.tokenizer import BOS, EOS, PAD, Tokenizer
-from ferryman_training.augmentation import augment
 from ferryman_training.corpus import SentencePair
 
 
@@ -96,80 +91,3 @@ def collate(pairs: Sequence[TokenPair]) -> Batch:
         target_input=pad([(BOS, *p.target) for p in pairs]),
         target_output=pad([(*p.target, EOS) for p in pairs]),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochSampler:
-    """Makes the updates of each epoch anew."""
-
-    pairs: Sequence[SentencePair]
-    """The corpus as text; augmentation needs it."""
-    tokens: Sequence[TokenPair]
-    """The corpus as tokens, in the same order."""
-    tokenizer: Tokenizer
-    batch_tokens: int
-    """Size of a micro-batch: sentences times the longest side, with padding."""
-    micro_batches: int
-    """Micro-batches per update."""
-    placeholder_share: float
-    max_tokens: int
-    """A pair that augmentation would make longer stays as it is."""
-    seed: int
-
-    def plan(self, *, step: int, epoch: int, done: int, steps: int) -> Iterator[PlannedUpdate]:
-        """Yield the updates of a run, epoch after epoch, from where it stands.
-
-        Args:
-            step: Updates done in the whole run.
-            epoch: The epoch of the last of them, from 0.
-            done: Updates done in that epoch.
-            steps: Updates of the whole run.
-        """
-        while step < steps:
-            updates = self.updates(epoch)
-            for index in range(done, min(len(updates), done + steps - step)):
-                step += 1
-                yield PlannedUpdate(step, epoch, index + 1, len(updates), updates[index])
-            epoch, done = epoch + 1, 0
-
-    def updates(self, epoch: int) -> list[list[MicroBatch]]:
-        """Return the updates of an epoch, each a list of micro-batches of like size.
-
-        Pairs are sorted by length and cut where the budget of tokens is reached; chance decides
-        among pairs of equal length and the order of the updates. Neighbours in the sorted order
-        cost the same, so they make one update, and processes that share it finish together.
-        """
-        chance = random.Random(f"{self.seed}/{epoch}")
-        pairs = self._augmented(chance)
-        chance.shuffle(pairs)
-        pairs.sort(key=lambda pair: (len(pair.target), len(pair.source)))
-        batches = list(self._cut(pairs))
-        size = self.micro_batches
-        updates = [batches[i : i + size] for i in range(0, len(batches), size)]
-        chance.shuffle(updates)
-        return updates
-
-    def _augmented(self, chance: random.Random) -> list[TokenPair]:
-        tokens = list(self.tokens)
-        for i, pair in enumerate(self.pairs):
-            if chance.random() >= self.placeholder_share:
-                continue
-            changed = augment(pair, chance)
-            if changed is not None:
-                new = tokenize(changed, self.tokenizer, reserved=True)
-                if new.longest_side <= self.max_tokens:
-                    tokens[i] = new
-        return tokens
-
-    def _cut(self, pairs: Sequence[TokenPair]) -> Iterator[MicroBatch]:
-        batch: MicroBatch = []
-        longest = 0
-        for pair in pairs:
-            side = pair.longest_side + 1  # the start or the end
-            if batch and max(longest, side) * (len(batch) + 1) > self.batch_tokens:
-                yield batch
-                batch, longest = [], 0
-            batch.append(pair)
-            longest = max(longest, side)
-        if batch:
-            yield batch

@@ -110,12 +110,7 @@ def parse_config(document: dict[str, Any], *, folder: Path, origin: str) -> Trai
         lines = [f"  {_fault(detail)}" for detail in error.errors()]
         count = "a fault" if len(lines) == 1 else f"{len(lines)} faults"
         raise ConfigError("\n".join([f"{origin} has {count}:", *lines])) from error
-    corpus = config.corpus
-    paths = {
-        "train": (folder / corpus.train).resolve(),
-        "valid": (folder / corpus.valid).resolve(),
-    }
-    return config.model_copy(update={"corpus": corpus.model_copy(update=paths)})
+    return config.model_copy(update={"corpus": config.corpus.moved(folder)})
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
@@ -147,8 +142,8 @@ def _apply(document: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # so that a string needs no quotes inside those of the shell
-    if key in ("corpus.train", "corpus.valid"):
-        value = str(Path.cwd() / str(value))
+    if key in ("corpus.train", "corpus.valid", "corpus.cache") and isinstance(value, str):
+        value = str(Path.cwd() / value)
     *sections, name = key.split(".")
     for section in sections:
         document = document.setdefault(section, {})

@@ -51,9 +51,10 @@ def require_files(config: TrainingConfig, out: Path) -> None:
         CorpusError: A part of the corpus is not there.
         TrainingError: The folder of the run is a file.
     """
-    for name, path in (("train", config.corpus.train), ("valid", config.corpus.valid)):
-        if not path.is_file():
-            raise CorpusError(f"corpus.{name}: there is no file {path}")
+    for name, parts in (("train", config.corpus.train), ("valid", (config.corpus.valid,))):
+        for path in (path for part in parts for path in part.files):
+            if not path.is_file():
+                raise CorpusError(f"corpus.{name}: there is no file {path}")
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out}: is a file; name a folder for the run")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -66,13 +66,18 @@ class Reporter:
         yield
         self._display.phase_done(name, time.monotonic() - began)
 
-    def corpus(self, *, kept: int, dropped: int, target_tokens: int) -> None:
-        """Say what there is to train on."""
+    def corpus(self, *, kept: int, dropped: Mapping[str, int], target_tokens: int) -> None:
+        """Say what there is to train on, and how much was left out for which reason."""
+        total = sum(dropped.values())
         self._display.line(
             f"{kept:,} pairs, {target_tokens:,} target tokens an epoch"
-            + (f"; {dropped:,} pairs left out, too long" if dropped else "")
+            + (f"; {total:,} pairs left out:" if dropped else "")
         )
-        self._write("corpus", kept=kept, dropped=dropped, target_tokens=target_tokens)
+        for reason, count in dropped.items():
+            self._display.line(f"{count:>12,}  {reason}")
+        self._write(
+            "corpus", kept=kept, dropped=total, reasons=dropped, target_tokens=target_tokens
+        )
 
     def links_learnt(self, done: Pass) -> None:
         """Show a pass over the corpus that word links are learnt from."""

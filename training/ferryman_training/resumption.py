@@ -33,6 +33,7 @@ _FIXED = (
     "corpus.target_language",
     "corpus.max_tokens",
     "corpus.placeholder_share",
+    "corpus.filters",
     "vocabulary",
     "model",
     "alignment.pairs",
@@ -136,16 +137,16 @@ class ResumeState:
             patience.load_state_dict(self.patience)
         return self.progress.finished and patience.exhausted
 
-    def refuse_another_corpus(self, digest: str, path: Path) -> None:
+    def refuse_another_corpus(self, digest: str, name: str) -> None:
         """Raise CheckpointError if the training corpus is not the one that the run began with.
 
         Args:
             digest: SHA-256 of the corpus to go on with.
-            path: Where that lies, for the message.
+            name: What the message calls that.
         """
         if self.corpus_digest not in (None, digest):
             raise CheckpointError(
-                f"{path}: is not the corpus that this run began with, which had the SHA-256 "
+                f"{name}: is not the corpus that this run began with, which had the SHA-256 "
                 f"{self.corpus_digest}; train into another directory"
             )
 

@@ -13,7 +13,7 @@ from ferryman_training.averaging import Weights, weight_average
 from ferryman_training.batching import PlannedUpdate
 from ferryman_training.checkpoint import Checkpoint, save_config, save_tokenizer
 from ferryman_training.config import TrainingConfig
-from ferryman_training.dataset import Dataset, prepare
+from ferryman_training.dataset import Dataset, cache_of, prepare
 from ferryman_training.errors import DivergenceError
 from ferryman_training.figures import perplexity
 from ferryman_training.guard import Guard
@@ -54,16 +54,19 @@ def train(
     torch.set_num_threads(replicas.threads(config.run.threads))
     with exclusive(directory) if replicas.leads else nullcontext():
         state = ResumeState.load(directory, config)
+        if replicas.leads:
+            RunDirectory(directory).tidy(config.run)
         if state is not None and state.over(config.run):
             reporter.already_finished(state.progress, directory)
             return replace(state.progress, finished=True)
-        dataset = prepare(config, directory, replicas=replicas, reporter=reporter)
+        cache = cache_of(config, directory)
+        dataset = prepare(config, directory, cache=cache, replicas=replicas, reporter=reporter)
         if state is not None:
-            state.refuse_another_corpus(dataset.digest, config.corpus.train)
+            state.refuse_another_corpus(dataset.digest, " + ".join(map(str, config.corpus.train)))
         if replicas.leads:
+            dataset.save_report(directory)
             save_config(config, directory)
             save_tokenizer(dataset.tokenizer, directory)
-            RunDirectory(directory).tidy(config.run)
         linker = _linker(config, directory, dataset, reporter=reporter, replicas=replicas)
         trainer = Trainer(
             config, directory, dataset, linker=linker, reporter=reporter, replicas=replicas

@@ -141,7 +141,7 @@ def export(
         corpus = trained.config.corpus
         pairs = read_pairs(sentences or corpus.valid)
         recipes = _recipes(storage, variants, portable=portable)
-        examples = read_pairs(calibration or corpus.train) if INT8 in recipes else []
+        examples = read_pairs(calibration or corpus.train[0]) if INT8 in recipes else []
         manifest = build_bundle(
             trained,
             bundle,

@@ -70,10 +70,11 @@ def verify(bundle: Source) -> None:
         begun = time.monotonic()
         reason = try_out(sealed, path, name, trial_limits())
         seconds = time.monotonic() - begun
-        golden = len(sealed.manifest.golden.get(name, ()))
+        count = len(sealed.manifest.golden.get(name, ()))
+        golden = f"{count} golden sentence{'' if count == 1 else 's'}"
         failed |= reason is not None
         print(
-            f"ok      {name}: {golden} golden sentences as where it was made, {seconds:.1f} s"
+            f"ok      {name}: {golden} as where it was made, {seconds:.1f} s"
             if reason is None
             else f"FAILED  {name}: {reason}"
         )

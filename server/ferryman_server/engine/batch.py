@@ -13,14 +13,23 @@ from ferryman_server.engine.ticket import LaneKey, Ticket
 
 @dataclass(slots=True)
 class Work:
-    """What a round of a batch came to."""
+    """What rounds of a batch came to."""
 
+    rounds: int = 0
     steps: int = 0
     """Runs of the step graph: one for every lane that is not empty."""
     rows: int = 0
     """Hypotheses advanced by one token."""
     ragged_admissions: int = 0
     bytes_copied: int = 0
+
+    def add(self, other: Work) -> None:
+        """Count further rounds."""
+        self.rounds += other.rounds
+        self.steps += other.steps
+        self.rows += other.rows
+        self.ragged_admissions += other.ragged_admissions
+        self.bytes_copied += other.bytes_copied
 
 
 class Batch:
@@ -35,7 +44,8 @@ class Batch:
         self._runtime = runtime
         self._max_rows = max_rows
         self._lanes: dict[LaneKey, Lane] = {}
-        self._next_deadline = math.inf
+        self.next_deadline = math.inf
+        """The first moment at which somebody may have to leave."""
         self._cancellations = 0
 
     @property
@@ -50,7 +60,7 @@ class Batch:
             now: The time.
             cancellations: How many jobs were ever cancelled; unless it changed, nobody is asked.
         """
-        if now < self._next_deadline and cancellations == self._cancellations:
+        if now < self.next_deadline and cancellations == self._cancellations:
             return []
         self._cancellations = cancellations
         leaving = [
@@ -59,23 +69,23 @@ class Batch:
             for ticket in lane.leave(lambda t: t.cancelled() or t.has_expired(now))
         ]
         deadlines = (t.job.deadline for t in self.tickets if t.job.deadline is not None)
-        self._next_deadline = min(deadlines, default=math.inf)
+        self.next_deadline = min(deadlines, default=math.inf)
         return leaving
 
     def round(self, boarders: Sequence[Ticket]) -> tuple[list[Finished], Work]:
         """Let tickets join, and advance every lane by one step."""
-        work = Work()
+        work = Work(rounds=1)
         for key in sorted({ticket.lane for ticket in boarders}):
             joining = [ticket for ticket in boarders if ticket.lane == key]
             work.ragged_admissions += self._lane(key).admit(joining)
         for ticket in boarders:
             if ticket.job.deadline is not None:
-                self._next_deadline = min(self._next_deadline, ticket.job.deadline)
+                self.next_deadline = min(self.next_deadline, ticket.job.deadline)
         finished = []
         for lane in self._lanes.values():
-            if lane.tickets:
+            if lane.sources:
                 work.steps += 1
-                work.rows += lane.width * len(lane.tickets)
+                work.rows += lane.width * lane.sources
                 finished += lane.step()
             work.bytes_copied += lane.take_bytes_copied()
         return finished, work
@@ -83,7 +93,7 @@ class Batch:
     def _lane(self, key: LaneKey) -> Lane:
         if key not in self._lanes:
             # An empty lane is kept, with its buffers, only until another is needed.
-            self._lanes = {other: lane for other, lane in self._lanes.items() if lane.tickets}
+            self._lanes = {other: lane for other, lane in self._lanes.items() if lane.sources}
             most = max(1, self._max_rows // key.width)
             self._lanes[key] = Lane(self._runtime, width=key.width, max_sources=most, tail=key.tail)
         return self._lanes[key]

@@ -16,9 +16,9 @@ import numpy as np
 
 from ferryman_server.engine.draft import shared_prefix
 from ferryman_server.engine.history import History
-from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Search
+from ferryman_server.engine.job import FinishReason, Hypothesis, Job
 from ferryman_server.engine.limits import LengthLimits
-from ferryman_server.engine.loops import LoopGuard, is_one_sequence, loop_limit
+from ferryman_server.engine.loops import LoopGuard, is_loop
 from ferryman_server.engine.ruled_slots import RuledSlots
 from ferryman_server.engine.runtime import Decoder
 from ferryman_server.engine.search import (
@@ -63,7 +63,7 @@ class BeamSearch:
         self._eos = eos
         # One more than the width, since one of each hypothesis's candidates may be the end.
         self._candidates = min(self._width + 1, vocabulary_size)
-        self._searches: list[Search | None] = [None] * max_sources
+        self._jobs: list[Job | None] = [None] * max_sources
         self._finished: list[list[_Finished]] = [[] for _ in range(max_sources)]
         self._looping: list[list[_Finished]] = [[] for _ in range(max_sources)]
         self._limits = LengthLimits(max_sources)
@@ -76,16 +76,16 @@ class BeamSearch:
 
     def admit(self, slot: int, job: Job) -> None:
         """Start the source in a slot, from one hypothesis: its W rows are still the same."""
-        search = self._searches[slot] = job.search
+        self._jobs[slot] = job
         self._finished[slot] = []
         self._looping[slot] = []
-        self._limits.admit(slot, search)
-        self._guard.admit(slot, loop_limit(search.loop_tokens, job.source))
+        self._limits.admit(slot, job.search)
+        self._guard.admit(slot, job.search.loop_tokens)
         self._log_probs[slot] = -np.inf
-        self._log_probs[slot, 0] = 0.0 if search.is_plain else -np.inf
+        self._log_probs[slot, 0] = 0.0 if job.search.is_plain else -np.inf
         self._rows[slot] = np.arange(self._width)
         self._input_ids[slot] = self._bos
-        if not search.is_plain:
+        if not job.search.is_plain:
             self._ruled.admit(slot, job, eos=self._eos)
 
     def step(self, decoder: Decoder) -> list[int]:
@@ -170,7 +170,7 @@ class BeamSearch:
 
     def move(self, source: int, target: int) -> None:
         """Follow a source from one slot to another."""
-        self._searches[target] = self._searches[source]
+        self._jobs[target] = self._jobs[source]
         self._finished[target] = self._finished[source]
         self._looping[target] = self._looping[source]
         for field in (self._log_probs, self._rows, self._input_ids):
@@ -188,15 +188,24 @@ class BeamSearch:
         """Take the hypotheses that have begun to repeat themselves out of those that go on."""
         for slot in self._guard.advance(lengths):
             length = int(lengths[slot])
-            limit = int(self._guard.limits[slot])
             for rank, log_prob in enumerate(going.log_probs[slot].tolist()):
-                if log_prob == -np.inf:
-                    continue
-                last, _ = self._history.trace(slot, length, rank, last=limit)
-                if is_one_sequence(last):
+                if log_prob > -np.inf and self._is_loop(slot, length, rank):
                     looping = self._ended(slot, length, log_prob, rank, FinishReason.LOOP_GUARD)
                     insort(self._looping[slot], looping, key=lambda kept: -kept.score)
                     going.log_probs[slot, rank] = -np.inf
+
+    def _is_loop(self, slot: int, length: int, rank: int) -> bool:
+        job, trace = self._job(slot), self._history.trace
+
+        def last(count: int) -> list[int]:
+            return trace(slot, length, rank, last=count)[0]
+
+        return is_loop(last, job.search.loop_tokens, job.source)
+
+    def _job(self, slot: int) -> Job:
+        job = self._jobs[slot]
+        assert job is not None
+        return job
 
     def _finish(
         self, lengths: Lengths, at_limit: Booleans | None, going: Candidates, ending: Candidates
@@ -215,8 +224,8 @@ class BeamSearch:
 
     def _finish_source(self, slot: int, length: int, going: Candidates, ending: Candidates) -> bool:
         """Note what ends of one source in this step; tell whether it is done."""
-        search, finished, looping = self._searches[slot], self._finished[slot], self._looping[slot]
-        assert search is not None
+        search = self._job(slot).search
+        finished, looping = self._finished[slot], self._looping[slot]
         ends = zip(
             ending.log_probs[slot].tolist(),
             ending.parents[slot].tolist(),
@@ -251,10 +260,8 @@ class BeamSearch:
         reason: FinishReason,
         end_log_prob: float | None = None,
     ) -> _Finished:
-        search = self._searches[slot]
-        assert search is not None
         return _Finished(
-            score=search.score(log_prob, length),
+            score=self._job(slot).search.score(log_prob, length),
             log_prob=log_prob,
             length=length,
             rank=rank,
@@ -264,10 +271,8 @@ class BeamSearch:
 
     def _keep(self, slot: int, ended: _Finished) -> None:
         """Add a finished hypothesis to those of its source, unless enough are better."""
-        search = self._searches[slot]
-        assert search is not None
         insort(self._finished[slot], ended, key=lambda kept: -kept.score)
-        del self._finished[slot][search.enough :]
+        del self._finished[slot][self._job(slot).search.enough :]
 
     def _hypothesis(self, slot: int, finished: _Finished) -> Hypothesis:
         """Read a finished hypothesis from the history."""

@@ -45,6 +45,8 @@ class Orders:
     """Those whose deadline passed in the queue."""
     waiting: bool
     """Whether others still wait."""
+    changes: int
+    """Of the dispatcher, when these orders were given."""
 
 
 class Dispatcher:
@@ -57,6 +59,8 @@ class Dispatcher:
     def __init__(self, scheduler: Scheduler) -> None:
         self.cancellations = 0
         """How many jobs were cancelled when they were not in the queue any more."""
+        self.changes = 0
+        """How often something happened that a worker has to be told of; read without the lock."""
         self.error: BaseException | None = None
         """What the engine died of."""
         self._on_failure: list[Callable[[BaseException], None]] = []
@@ -98,6 +102,7 @@ class Dispatcher:
                 self._rejected += len(tickets)
                 raise
             self._admitted += len(tickets)
+            self.changes += 1
             self._changed.notify_all()
 
     def cancel(self, ticket: Ticket) -> None:
@@ -106,6 +111,7 @@ class Dispatcher:
             if not self._scheduler.withdraw(ticket):
                 # A worker has it, and will see that in its next round.
                 self.cancellations += 1
+                self.changes += 1
                 return
             self._outcomes[Outcome.CANCELLED] += 1
         ticket.set_running_or_notify_cancel()
@@ -124,7 +130,13 @@ class Dispatcher:
                 if running or boarders or expired:
                     self._running.update(dict.fromkeys([*boarders, *expired]))
                     waiting = len(self._scheduler) > 0
-                    return Orders(now=now, boarders=boarders, expired=expired, waiting=waiting)
+                    return Orders(
+                        now=now,
+                        boarders=boarders,
+                        expired=expired,
+                        waiting=waiting,
+                        changes=self.changes,
+                    )
                 self._idle_workers += 1
                 self._changed.wait()
                 self._idle_workers -= 1
@@ -145,15 +157,15 @@ class Dispatcher:
             self._changed.notify_all()
 
     def record(self, work: Work, *, waiting: bool) -> None:
-        """Count a round, during which jobs were waiting or not."""
+        """Count rounds, during which jobs were waiting or not."""
         with self._changed:
             self._work.steps += work.steps
             self._work.rows += work.rows
             self._work.ragged_admissions += work.ragged_admissions
             self._work.bytes_copied += work.bytes_copied
-            self._rounds += 1
+            self._rounds += work.rounds
             if waiting:
-                self._rounds_waiting += 1
+                self._rounds_waiting += work.rounds
                 self._rows_waiting += work.rows
 
     def drain(self, timeout: float) -> bool:
@@ -169,6 +181,7 @@ class Dispatcher:
         callbacks: list[Callable[[BaseException], None]] = []
         with self._changed:
             self._is_open = False
+            self.changes += 1
             if error is None:
                 self._is_closed = True
             elif self.error is None:

@@ -7,9 +7,9 @@ Dimension key:
 from __future__ import annotations
 
 from ferryman_server.engine.history import History
-from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Search
+from ferryman_server.engine.job import FinishReason, Hypothesis, Job
 from ferryman_server.engine.limits import LengthLimits
-from ferryman_server.engine.loops import LoopGuard, is_one_sequence, loop_limit
+from ferryman_server.engine.loops import LoopGuard, is_loop
 from ferryman_server.engine.ruled_slots import RuledSlots
 from ferryman_server.engine.runtime import Decoder
 from ferryman_server.engine.search import Floats, Ints, Lengths, choose_greedily
@@ -28,7 +28,7 @@ class GreedySearch:
         self._input_ids = input_ids
         self._bos = bos
         self._eos = eos
-        self._searches: list[Search | None] = [None] * len(input_ids)
+        self._jobs: list[Job | None] = [None] * len(input_ids)
         self._limits = LengthLimits(len(input_ids))
         self._guard = LoopGuard(len(input_ids))
         self._looping: set[int] = set()
@@ -37,11 +37,11 @@ class GreedySearch:
 
     def admit(self, slot: int, job: Job) -> None:
         """Start the source in a slot."""
-        search = self._searches[slot] = job.search
+        self._jobs[slot] = job
         self._input_ids[slot] = self._bos
-        self._limits.admit(slot, search)
-        self._guard.admit(slot, loop_limit(search.loop_tokens, job.source))
-        if not search.is_plain:
+        self._limits.admit(slot, job.search)
+        self._guard.admit(slot, job.search.loop_tokens)
+        if not job.search.is_plain:
             self._ruled.admit(slot, job, eos=self._eos)
 
     def step(self, decoder: Decoder) -> list[int]:
@@ -64,8 +64,8 @@ class GreedySearch:
         """Return the finished hypotheses of a slot that is done, of so many tokens."""
         if slot in self._ruled:
             return self._ruled[slot].hypotheses()
-        search = self._searches[slot]
-        assert search is not None
+        job = self._jobs[slot]
+        assert job is not None
         ids, log_probs = self._history.trace(slot, length, 0)
         reason = self._reason(slot, ids)
         log_prob = 0.0
@@ -76,7 +76,7 @@ class GreedySearch:
                 ids=tuple(ids[:-1] if reason is FinishReason.EOS else ids),
                 token_log_probs=tuple(log_probs),
                 log_prob=log_prob,
-                score=search.score(log_prob, length),
+                score=job.search.score(log_prob, length),
                 finish_reason=reason,
             )
         ]
@@ -89,7 +89,7 @@ class GreedySearch:
 
     def move(self, source: int, target: int) -> None:
         """Follow a source from one slot to another."""
-        self._searches[target] = self._searches[source]
+        self._jobs[target] = self._jobs[source]
         self._input_ids[target] = self._input_ids[source]
         self._limits.move(source, target)
         self._guard.move(source, target)
@@ -98,7 +98,6 @@ class GreedySearch:
 
     def release(self, slot: int) -> None:
         """Forget a source that has left."""
-        self._looping.discard(slot)
         self._ruled.release(slot)
 
     def _advance(self, lengths: Lengths, log_probs: Floats, ids: Ints) -> list[int]:
@@ -119,12 +118,20 @@ class GreedySearch:
         if at_limit is not None:
             ended |= at_limit
         done: list[int] = ended.nonzero()[0].tolist() if ended.any() else []
-        for slot in self._guard.advance(lengths):
-            limit = int(self._guard.limits[slot])
-            last, _ = self._history.trace(slot, int(lengths[slot]), 0, last=limit)
-            if is_one_sequence(last):
-                self._looping.add(slot)
+        # Those of this step only: they are done by it, and others will have their slots.
+        self._looping = {
+            slot for slot in self._guard.advance(lengths) if self._is_loop(slot, int(lengths[slot]))
+        }
         return [*done, *self._looping.difference(done)] if self._looping else done
+
+    def _is_loop(self, slot: int, length: int) -> bool:
+        job, trace = self._jobs[slot], self._history.trace
+        assert job is not None
+
+        def last(count: int) -> list[int]:
+            return trace(slot, length, 0, last=count)[0]
+
+        return is_loop(last, job.search.loop_tokens, job.source)
 
     def _reason(self, slot: int, ids: list[int]) -> FinishReason:
         if slot in self._looping:

@@ -67,7 +67,7 @@ class Lane:
         self, runtime: Runtime, *, width: int, max_sources: int, tail: Tail = Tail.FAST
     ) -> None:
         self.width = width
-        self._tickets: list[Ticket | None] = [None] * max_sources
+        self._tickets: dict[int, Ticket] = {}  # by slot
         self._runtime = runtime
         self._decoder: Decoder = runtime.decoder(width=width, max_sources=max_sources)
         self._state = self._decoder.state
@@ -88,9 +88,14 @@ class Lane:
         )
 
     @property
+    def sources(self) -> int:
+        """How many are on their way."""
+        return len(self._tickets)
+
+    @property
     def tickets(self) -> list[Ticket]:
         """Those on their way."""
-        return [ticket for ticket in self._tickets if ticket is not None]
+        return list(self._tickets.values())
 
     def take_bytes_copied(self) -> int:
         """Return the bytes of state moved since this was last asked."""
@@ -99,7 +104,7 @@ class Lane:
 
     def admit(self, tickets: Sequence[Ticket]) -> int:
         """Encode sources and let them join; return how many joined others already under way."""
-        ragged = len(tickets) if self.tickets else 0
+        ragged = len(tickets) if self._tickets else 0
         # The longest first, so that the memory's source length changes at most once.
         boarders = sorted(tickets, key=lambda ticket: -ticket.source_tokens)
         for start in range(0, len(boarders), ENCODER_CHUNK):
@@ -114,11 +119,7 @@ class Lane:
 
     def leave(self, reason: Callable[[Ticket], bool]) -> list[Ticket]:
         """Let go of the tickets for which there is a reason, and return them."""
-        leaving = {
-            slot: ticket
-            for slot, ticket in enumerate(self._tickets)
-            if ticket is not None and reason(ticket)
-        }
+        leaving = {slot: ticket for slot, ticket in self._tickets.items() if reason(ticket)}
         self._release(leaving)
         return list(leaving.values())
 
@@ -135,7 +136,6 @@ class Lane:
     def _finish(self, slot: int) -> Finished:
         """Return the answer of a slot that is done."""
         ticket, steps = self._tickets[slot], int(self._state.lengths[slot, 0])
-        assert ticket is not None
         search = ticket.job.search
         hypotheses = self._search.hypotheses(slot, steps)
         if search.coverage_penalty:
@@ -147,7 +147,6 @@ class Lane:
         """Tell listeners what has become certain."""
         for slot, told in self._told.items():
             ticket = self._tickets[slot]
-            assert ticket is not None
             if slot in finished:
                 settled = finished[slot].hypotheses[0].ids
             else:
@@ -159,14 +158,14 @@ class Lane:
     def _close_gaps(self) -> None:
         """Move the last sources into the slots of those that left."""
         for source, target in self._state.compact():
-            self._tickets[target], self._tickets[source] = self._tickets[source], None
+            self._tickets[target] = self._tickets.pop(source)
             self._search.move(source, target)
             if source in self._told:
                 self._told[target] = self._told.pop(source)
 
     def _release(self, slots: Iterable[int]) -> None:
         for slot in slots:
-            self._tickets[slot] = None
+            del self._tickets[slot]
             self._search.release(slot)
             self._told.pop(slot, None)
         self._state.release(slots)

@@ -1,9 +1,9 @@
 """The loop guard: noticing that a model repeats itself without end.
 
-A hypothesis is in a loop when its last tokens are one sequence of at most `_LONGEST_PERIOD` tokens
-over and over: three times at least, and over `loop_limit` tokens. Whatever repeats itself in the
-source (a ruler of dashes, a row of zeros) may do so in the target, and twice as long. It is looked
-for at every `_STRIDE`-th token of a hypothesis, which costs next to nothing.
+A hypothesis is in a loop when its last tokens, `Search.loop_tokens` of them, are one sequence of at
+most eight tokens over and over, three times at least. Whatever repeats itself in the source (a
+ruler of dashes, a row of zeros) may do so in the target for longer, by twice its own length. It is
+looked for at every eighth token of a hypothesis, which costs next to nothing.
 
 In a beam, what was cut takes the place of one that has finished: the beam ends with W of both, and
 what was cut comes last in the answer, however likely a model finds it to repeat itself.
@@ -14,7 +14,7 @@ Dimension key:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -42,36 +42,35 @@ def longest_repetition(ids: Sequence[int]) -> int:
     return longest
 
 
-def loop_limit(loop_tokens: int, source: Sequence[int]) -> int:
-    """Return how many tokens a repetition must have to be a loop.
+def is_one_sequence(ids: Sequence[int], longest_period: int) -> bool:
+    """Tell whether tokens are nothing but one sequence of at most so many tokens, over and over.
 
-    Args:
-        loop_tokens: `Search.loop_tokens`; 0 where nothing is to be a loop.
-        source: The source, whose own repetitions may be translated.
-    """
-    # The target may cut a repetition of the source into more tokens than the source has.
-    return loop_tokens + 2 * longest_repetition(source) if loop_tokens else _NEVER
-
-
-def is_one_sequence(ids: Sequence[int]) -> bool:
-    """Tell whether tokens are nothing but one short sequence, three times at least.
-
-    >>> is_one_sequence([5, 6, 5, 6, 5, 6, 5]), is_one_sequence([5, 6, 7, 5, 6, 7])
+    >>> is_one_sequence([5, 6, 5, 6, 5, 6, 5], 2), is_one_sequence([5, 6, 7, 5, 6, 7], 2)
     (True, False)
     """
-    periods = range(1, min(_LONGEST_PERIOD, len(ids) // 3) + 1)
-    return any(ids[period:] == ids[:-period] for period in periods)
+    return any(ids[period:] == ids[:-period] for period in range(1, longest_period + 1))
 
 
-def is_loop(ids: Sequence[int], limit: int) -> bool:
-    """Tell whether a hypothesis has to be cut, if it is time to look at it.
+def is_loop(last: Callable[[int], Sequence[int]], loop_tokens: int, source: Sequence[int]) -> bool:
+    """Tell whether a hypothesis is in a loop.
 
     Args:
-        ids: Its tokens.
-        limit: What `loop_limit` said.
+        last: Returns so many of its last tokens; fewer where it has fewer.
+        loop_tokens: `Search.loop_tokens`.
+        source: The source.
     """
-    length = len(ids)
-    return length >= limit and length % _STRIDE == 0 and is_one_sequence(ids[-limit:])
+    longest_period = min(_LONGEST_PERIOD, loop_tokens // 3)
+    if not is_one_sequence(last(loop_tokens), longest_period):
+        return False
+    # Only now is the source worth a look. The target may cut what is repeated into more tokens.
+    limit = loop_tokens + 2 * longest_repetition(source)
+    tokens = last(limit)
+    return len(tokens) == limit and is_one_sequence(tokens, longest_period)
+
+
+def is_time_to_look(length: int, loop_tokens: int) -> bool:
+    """Tell whether a hypothesis of so many tokens has to be looked at."""
+    return 0 < loop_tokens <= length and length % _STRIDE == 0
 
 
 class LoopGuard:
@@ -82,19 +81,18 @@ class LoopGuard:
     """
 
     def __init__(self, max_sources: int) -> None:
-        self.limits = np.full(max_sources, _NEVER, np.int64)
-        """Tokens that a repetition in each slot must have to be a loop."""
+        self._loop_tokens = np.full(max_sources, _NEVER, np.int64)
         # Steps before somebody may be in a loop: nobody is looked at until then.
         self._free_steps = _NEVER
 
-    def admit(self, slot: int, limit: int) -> None:
-        """Watch a source that starts."""
-        self.limits[slot] = limit
-        self._free_steps = min(self._free_steps, limit)
+    def admit(self, slot: int, loop_tokens: int) -> None:
+        """Watch a source that starts, if its search has a loop guard."""
+        self._loop_tokens[slot] = loop_tokens or _NEVER
+        self._free_steps = min(self._free_steps, loop_tokens or _NEVER)
 
     def move(self, source: int, target: int) -> None:
         """Follow a source from one slot to another."""
-        self.limits[target] = self.limits[source]
+        self._loop_tokens[target] = self._loop_tokens[source]
 
     def advance(self, lengths: Lengths) -> list[int]:
         """Count a step; return the slots to look at.
@@ -105,7 +103,7 @@ class LoopGuard:
         self._free_steps -= 1
         if self._free_steps > 0:
             return []
-        left = self.limits[: len(lengths)] - lengths
+        left = self._loop_tokens[: len(lengths)] - lengths
         self._free_steps = max(1, int(left.min(initial=_NEVER)))
         suspects: list[int] = ((left <= 0) & (lengths % _STRIDE == 0)).nonzero()[0].tolist()
         return suspects

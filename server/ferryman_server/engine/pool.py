@@ -6,6 +6,7 @@ copied for all layers by one call, and every tensor is still contiguous over its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,14 +42,23 @@ class Pool:
         self._axis = None if first.length_axis is None else first.length_axis + 1
         sizes = [size if isinstance(size, int) else 0 for size in first.shape[1:]]
         self._shape = [len(tensors), rows_per_slot * slots, *sizes]
+        self._memory = self._spare = np.empty(0, self._dtype)
         self._buffer = self._allocate()
 
     def _allocate(self) -> Floats:
+        """Return a buffer of the present extent, in the memory that the last but one was in.
+
+        Two pieces of memory take turns: fresh pages cost more than the copy that they are for.
+        """
         shape = list(self._shape)
         if self._axis is not None:
             shape[self._axis] = self.extent
-        # Memory takes up no room before it is written, so all slots can have theirs at once.
-        return np.empty(shape, self._dtype)
+        size = math.prod(shape)
+        if size > self._spare.size:
+            # It takes up no room before it is written, so all slots can have theirs at once.
+            self._spare = np.empty(size, self._dtype)
+        self._memory, self._spare = self._spare, self._memory
+        return self._memory[:size].reshape(shape)
 
     def view(self, name: str, slots: int) -> Floats:
         """Return the rows of the first slots of one tensor, without a copy."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ferryman_server.engine.draft import Draft, shared_prefix
 from ferryman_server.engine.job import FinishReason, Hypothesis
-from ferryman_server.engine.loops import is_loop, loop_limit
+from ferryman_server.engine.loops import is_loop, is_time_to_look
 from ferryman_server.engine.rules import Rules
 from ferryman_server.engine.search import Doubles, Floats, Ints
 from ferryman_server.engine.search_options import Search
@@ -48,7 +48,7 @@ class RuledSearch(ABC):
         self._search = search
         self._eos = eos
         self._rules = Rules(search, eos=eos)
-        self._loop_limit = loop_limit(search.loop_tokens, source)
+        self._source = source
         self._forbidden: list[set[int]] = []
 
     @abstractmethod
@@ -94,7 +94,10 @@ class RuledSearch(ABC):
         )
 
     def _is_loop(self, draft: Draft) -> bool:
-        return is_loop(draft.ids, self._loop_limit)
+        ids, loop_tokens = draft.ids, self._search.loop_tokens
+        return is_time_to_look(len(ids), loop_tokens) and is_loop(
+            lambda count: ids[-count:], loop_tokens, self._source
+        )
 
     def _reason(self, draft: Draft) -> FinishReason:
         """Return why a draft ends that did not loop."""

@@ -22,6 +22,10 @@ _FATAL_FAILURES: Final = 2
 """Failed rounds in a row after which the fault is not in what was decoded."""
 
 
+_UNSETTLED_ROUNDS: Final = 16
+"""After so many rounds the statistics are brought up to date, even if nothing happens."""
+
+
 class Worker:
     """Decodes what the dispatcher gives it.
 
@@ -70,6 +74,10 @@ class Worker:
             ticket.boarded = orders.now
         try:
             finished, work = self._batch.round(orders.boarders)
+            # As long as nobody comes, leaves or is done there is nothing to settle under the lock.
+            while not finished and work.rounds < _UNSETTLED_ROUNDS and self._is_quiet(orders):
+                finished, more = self._batch.round(())
+                work.add(more)
         except Exception as error:  # whatever a runtime raises ends its batch
             self._recover(orders.boarders, error)
             return
@@ -78,6 +86,14 @@ class Worker:
             self._dispatcher.record(work, waiting=orders.waiting)
         now = time.monotonic()
         deliver(self._dispatcher, [(done.ticket, _result(done, now)) for done in finished])
+
+    def _is_quiet(self, orders: Orders) -> bool:
+        """Tell whether nothing happened since the orders were given; the lock is not needed."""
+        return (
+            not orders.waiting
+            and self._dispatcher.changes == orders.changes
+            and time.monotonic() < self._batch.next_deadline
+        )
 
     def _recover(self, boarders: Sequence[Ticket], error: Exception) -> None:
         """Fail the batch and start a new one; after two failures in a row, fail the engine."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnxruntime
 
-from ferryman_bundle import Bundle
-from ferryman_server.engine.search import Floats
+from ferryman_bundle import Bundle, StateKind
+from ferryman_server.engine.search import Floats, Ints
 from ferryman_server.engine.state import SOURCE_STEP
 from ferryman_server.runtime.decoder import OnnxDecoder
 from ferryman_server.runtime.golden import verify_golden_sentences
@@ -52,26 +52,23 @@ class OnnxRuntime:
         self._variant = variant
         self._threads = threads
         self._tensors = manifest.variants[variant].state
-        self.has_full_tail = "step_full" in manifest.variants[variant].graphs
-        self.has_attention = False
+        graphs = manifest.variants[variant].graphs
+        self.has_full_tail = "step_full" in graphs
+        # What has no memory has nothing to attend to.
+        has_memory = any(tensor.kind is StateKind.MEMORY for tensor in self._tensors)
+        self.has_attention = "scorer" in graphs and has_memory
         # Sessions read these without owning them.
         self._weights: dict[str, dict[str, onnxruntime.OrtValue]] = {}
-        self._encoder, self._step = (self._session(name) for name in ("encoder", "step"))
-        self._full_step: onnxruntime.InferenceSession | None = None
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
+        self._encoder, self._step = (self._session(name) for name in ("encoder", "step"))
         # The memory, and where a model starts from something, its first recurrent state.
         returned = {output.name for output in self._encoder.get_outputs()}
         self._encoded = [tensor.name for tensor in self._tensors if tensor.name in returned]
 
     def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
         """Return what the encoder makes of sources; see `Runtime.encode`."""
-        longest = 1 + max(len(source) for source in sources)
-        length = -(-longest // SOURCE_STEP) * SOURCE_STEP
-        input_ids = np.full((len(sources), length), self._pad, np.int64)  # (B, S)
-        attention_mask = np.zeros_like(input_ids)
-        for row, source in enumerate(sources):
-            input_ids[row, : len(source) + 1] = *source, self.eos
-            attention_mask[row, : len(source) + 1] = 1
+        input_ids, attention_mask = self._padded([(*source, self.eos) for source in sources])
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         return dict(zip(self._encoded, self._encoder.run(self._encoded, inputs), strict=True))
 
@@ -83,30 +80,52 @@ class OnnxRuntime:
             width=width,
             max_sources=max_sources,
             vocabulary_size=self.vocabulary_size,
-            full_session=self._session_with_full_tail if self.has_full_tail else None,
+            full_session=(lambda: self._session("step_full")) if self.has_full_tail else None,
         )
 
     def attention(
         self, source: Sequence[int], targets: Sequence[Sequence[int]]
     ) -> Sequence[Floats]:
         """Return how much targets attend to their source; see `Runtime.attention`."""
-        raise NotImplementedError("no bundle has the graph scorer yet, and none is asked for it")
+        input_ids, attention_mask = self._padded([(*source, self.eos)] * len(targets))
+        # Row t of the answer is about the token that follows token t of what goes in.
+        target_ids, target_mask = self._padded([(self.bos, *target[:-1]) for target in targets])
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "target_ids": target_ids,
+            "target_mask": target_mask,
+        }
+        (weights,) = self._session("scorer").run(["attention"], inputs)
+        return [weights[row, : len(target), : len(source)] for row, target in enumerate(targets)]
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:
-        bundle, variant = self._bundle, self._variant
-        weights = self._weights[name] = {
-            initializer: onnxruntime.OrtValue.ortvalue_from_numpy(values)
-            for initializer, values in bundle.initializer_values(name, variant).items()
-        }
-        graph = bundle.graph(name, variant)
-        return make_session(graph, weights, list(weights), threads=self._threads)
-
-    def _session_with_full_tail(self) -> onnxruntime.InferenceSession:
-        """Return the step graph with the full tail, made when it is first needed."""
+        """Return the session of a graph, made when it is first needed."""
         with self._lock:
-            if self._full_step is None:
-                self._full_step = self._session("step_full")
-            return self._full_step
+            if name not in self._sessions:
+                bundle, variant = self._bundle, self._variant
+                weights = self._weights[name] = {
+                    initializer: onnxruntime.OrtValue.ortvalue_from_numpy(values)
+                    for initializer, values in bundle.initializer_values(name, variant).items()
+                }
+                graph = bundle.graph(name, variant)
+                self._sessions[name] = make_session(
+                    graph, weights, list(weights), threads=self._threads
+                )
+            return self._sessions[name]
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
+        """Return token ids as one array, padded to a multiple of 8, and where they are no padding.
+
+        Both are (B, S).
+        """
+        length = -(-max(map(len, rows)) // SOURCE_STEP) * SOURCE_STEP
+        ids = np.full((len(rows), length), self._pad, np.int64)
+        mask = np.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+            mask[number, : len(row)] = 1
+        return ids, mask
 
     def verify(self, bundle: Bundle) -> None:
         """Decode the golden sentences of the bundle that this was made from.

@@ -24,6 +24,8 @@ from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.sealed import SealedBundle
 from ferryman_server.engine import Engine, EngineFailedError, Job, Search
 from ferryman_server.runtime.onnx import OnnxRuntime
+from ferryman_server.runtime.scorer import GRAPH as SCORER
+from ferryman_server.runtime.scorer import Scorer
 
 _LONGEST_SOURCE: Final = 1024
 """Tokens of a source that a trial translates, whatever the manifest allows."""
@@ -115,27 +117,42 @@ def translate_something(order: TrialOrder) -> str:
         bundle.tokenizer.decode(bundle.tokenizer.encode(text))
     ready = OnnxRuntime(bundle, variant=order.variant)
     ready.verify(bundle)
+    plain = _plain_token(bundle)
     with Engine(ready, workers=1, max_rows=_ROWS) as engine:
-        for future in engine.submit(_jobs(bundle)):
+        for future in engine.submit(_jobs(bundle, plain, full_tail=ready.has_full_tail)):
             future.result()
+    # The server makes this session when something is first scored, long after the trial.
+    if any(SCORER in variant.graphs for variant in bundle.manifest.variants.values()):
+        Scorer(bundle).score([(plain,)], [(plain, plain)])
     return bundle.digest
 
 
-def _jobs(bundle: Bundle) -> list[Job]:
-    """Return sources of every size, each with both kinds of search."""
-    limits, tokens = bundle.manifest.limits, bundle.manifest.tokens
+def _plain_token(bundle: Bundle) -> int:
+    """Return a token that may be in any text."""
+    tokens = bundle.manifest.tokens
+    special = {tokens.pad, tokens.unknown, tokens.bos, tokens.eos, *tokens.never_generated}
+    return next((i for i in range(tokens.vocabulary_size) if i not in special), tokens.eos)
+
+
+def _jobs(bundle: Bundle, plain: int, *, full_tail: bool) -> list[Job]:
+    """Return sources of every size, each with every kind of search that needs a graph of its own.
+
+    Args:
+        bundle: The model.
+        plain: The token that sources are made of.
+        full_tail: Whether there is a graph for searches that need the whole distribution.
+    """
+    limits = bundle.manifest.limits
     longest = min(limits.max_source_tokens, _LONGEST_SOURCE)
+    steps = min(_STEPS, limits.max_target_tokens)
     beam_size = min(bundle.manifest.generation.beam_size, _ROWS)
-    plain = next(
-        (i for i in range(tokens.vocabulary_size) if i not in tokens.never_generated), tokens.eos
-    )
+    searches = [Search(beam_size=width, max_tokens=steps) for width in sorted({1, beam_size})]
+    if full_tail:
+        searches.append(Search(max_tokens=steps, repetition_penalty=1.5))
     return [
-        Job(
-            source=(plain,) * length,
-            search=Search(beam_size=width, max_tokens=min(_STEPS, limits.max_target_tokens)),
-        )
+        Job(source=(plain,) * length, search=search)
         for length in sorted({1, longest // 2, longest} - {0})
-        for width in sorted({1, beam_size})
+        for search in searches
     ]
 
 

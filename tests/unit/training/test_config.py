@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import tomli_w
 
 from ferryman_training.checkpoint import CONFIG, save_config
 from ferryman_training.config import TrainingConfig, load_config, parse_config
+from ferryman_training.config_section import Section
 from ferryman_training.errors import ConfigError
 from ferryman_training.model_config import RecurrentConfig, TransformerConfig
 
@@ -140,8 +142,9 @@ def test_relative_paths_are_relative_to_the_file_and_overrides_to_the_current_fo
     path = tmp_path / "configs" / "c.toml"
     path.write_text(tomli_w.dumps({"corpus": {"train": "../a.tsv", "valid": "b.tsv"}}), "utf-8")
     config = load_config(path, ["corpus.valid=c.tsv"])
-    assert config.corpus.train == tmp_path / "a.tsv"
-    assert config.corpus.valid == tmp_path / "here" / "c.tsv"
+    [train] = config.corpus.train
+    assert train.path == tmp_path / "a.tsv"
+    assert config.corpus.valid.path == tmp_path / "here" / "c.tsv"
 
 
 def test_overrides_are_toml_values_and_strings_need_no_quotes(tmp_path):
@@ -226,9 +229,19 @@ def test_the_readme_lists_every_setting_with_its_default(heading, sections):
     listed = table_of((ROOT / "training" / "README.md").read_text("utf-8"), heading)
     listed.pop("name", None)
     assert listed == {
-        f"{section}.{key}": "required"
-        if setting.is_required()
-        else ("none" if setting.default is None else f"`{json.dumps(setting.default)}`")
+        path: default
         for section, annotation in sections.items()
-        for key, setting in annotation.model_fields.items()
+        for path, default in defaults(annotation, section)
     }
+
+
+def defaults(section: type[Section], path: str) -> Iterator[tuple[str, str]]:
+    """Yield the settings of a section and of those in it, as the table shows them."""
+    for key, setting in section.model_fields.items():
+        if isinstance(setting.default, Section):
+            yield from defaults(type(setting.default), f"{path}.{key}")
+        elif setting.is_required():
+            yield f"{path}.{key}", "required"
+        else:
+            default = setting.default
+            yield f"{path}.{key}", "none" if default is None else f"`{json.dumps(default)}`"

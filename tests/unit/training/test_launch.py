@@ -202,7 +202,8 @@ def test_a_fault_that_every_process_meets_is_told_once(config_file, tmp_path):
     status, _, err = finish(process)
     assert status == 1
     assert err == f"error: {bad}:2: is not UTF-8 (invalid start byte)\n"
-    assert {path.name for path in out.iterdir()} == {".lock"}
+    assert {path.name for path in out.iterdir()} == {".lock", "cache"}
+    assert not [path for path in (out / "cache").iterdir() if path.suffix != ".lock"]
 
 
 def test_a_dry_run_measures_and_writes_nothing(config_file, tmp_path):
@@ -210,8 +211,9 @@ def test_a_dry_run_measures_and_writes_nothing(config_file, tmp_path):
     status, talk, err = finish(process)
     assert (status, err) == (0, "")
     assert re.search(r"target tokens an epoch +[\d,]+\n", talk)
-    for name in ("parameters", "updates of the run", "memory", "speed", "time for the run"):
+    for name in ("parameters", "updates of the run", "memory", "disk", "speed", "time for the run"):
         assert name in talk
+    assert re.search(r"time for an epoch +\d+ s\n", talk)
     assert not (tmp_path / "run").exists()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from whole_runs import At, Crash, changed, contents, crash, differences, newest, run
+from whole_runs import At, Crash, changed, contents, crash, differences, newest, run, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -45,11 +45,6 @@ def start(module: str, *arguments: object, **options) -> subprocess.CompletedPro
     )  # fmt: skip
     assert "Traceback" not in finished.stderr, finished.stderr
     return finished
-
-
-def write_config(config, path: Path) -> Path:
-    path.write_text(tomli_w.dumps(config.model_dump(mode="json")), "utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import tomli_w
-from whole_runs import At, changed, contents, course, events, newest, run
+from whole_runs import At, changed, contents, course, events, newest, run, write_config
 
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.run_directory import RunDirectory
@@ -34,8 +33,7 @@ FAMILIES = {
 
 
 def torchrun(config, out: Path, *arguments: str, processes: int = 2) -> subprocess.CompletedProcess:
-    path = out.with_suffix(".toml")
-    path.write_text(tomli_w.dumps(config.model_dump(mode="json")), "utf-8")
+    path = write_config(config, out.with_suffix(".toml"))
     return subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone",
@@ -90,8 +88,7 @@ def test_faults_are_told_and_nothing_is_written(config, tmp_path):
 
 
 def test_how_many_processes_is_decided_by_what_started_them(config, tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text(tomli_w.dumps(config.model_dump(mode="json")), "utf-8")
+    path = write_config(config, tmp_path / "config.toml")
     described = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
     command = [sys.executable, "-m", "ferryman_training", path, tmp_path / "out"]
     options = {"capture_output": True, "text": True, "env": os.environ | described}

@@ -146,6 +146,17 @@ def test_a_finished_run_is_left_alone(config, tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_run_that_was_killed_right_after_its_end_is_put_in_order(config, tmp_path):
+    run(config, tmp_path)
+    before = contents(tmp_path)
+    (tmp_path / "checkpoints" / ".step-00000010.discarded").mkdir()
+    (tmp_path / "best").unlink()
+    assert run(config, tmp_path).finished
+    assert contents(tmp_path) == before
+    assert (tmp_path / "best").is_symlink()
+    assert not (tmp_path / "checkpoints" / ".step-00000010.discarded").exists()
+
+
 def test_a_finished_run_goes_on_when_its_end_is_moved(document, tmp_path):
     run(changed(document), tmp_path)
     longer = changed(document, run={"steps": 16})
@@ -169,7 +180,7 @@ def test_the_result_is_the_average_and_the_masters_go_on_unaveraged(config, tmp_
 def test_epochs_and_tokens_are_counted(document, tmp_path):
     config = changed(document, corpus={"placeholder_share": 0.0})
     progress = run(config, tmp_path)
-    pairs = [line.split("\t") for line in config.corpus.train.read_text("utf-8").splitlines()]
+    pairs = config.corpus.train[0].path.read_text("utf-8").splitlines()
     # A letter with its space is a token or two; an epoch trains on every pair once.
     logged = events(tmp_path)
     corpus = next(e for e in logged if e["event"] == "corpus")
@@ -213,7 +224,7 @@ def test_a_run_does_not_go_on_with_another_corpus(document, tmp_path, corpus):
 def test_a_run_that_cannot_begin_leaves_no_checkpoint(document, tmp_path, sections, message):
     with pytest.raises(CorpusError, match=message):
         run(changed(document, **sections), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock", "cache"}
     run(changed(document), tmp_path)  # the mistake put right, the same directory serves
 
 
@@ -302,5 +313,5 @@ def test_a_run_in_the_first_layout_is_read_and_goes_on(config, tmp_path):
     ours, theirs = (saved_state(tmp_path / name) for name in ("run", "whole"))
     assert {key for key in ours if not same_bits(ours[key], theirs[key])} == {"patience"}
     assert {path.name for path in (tmp_path / "run").iterdir() if path.is_file()} == {
-        ".lock", "config.toml", "tokenizer.model", "log.jsonl",
+        ".lock", "config.toml", "corpus.json", "tokenizer.model", "log.jsonl",
     }  # fmt: skip

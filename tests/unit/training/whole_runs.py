@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import tomli_w
 import torch
 from rich.console import Console
 
@@ -63,6 +64,11 @@ def changed(document: dict, **sections: dict) -> TrainingConfig:
     for name, settings in sections.items():
         merged[name] = settings if "family" in settings else document.get(name, {}) | settings
     return parse_config(merged, folder=Path(), origin="test")
+
+
+def write_config(config: TrainingConfig, path: Path) -> Path:
+    path.write_text(tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)), "utf-8")
+    return path
 
 
 def contents(directory: Path) -> dict[Path, bytes]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from any_search import draw_search
 from toy_model import ARCHITECTURES, ToyRuntime
 
-from ferryman_server.engine import Engine, Hypothesis, Job, Runtime
+from ferryman_server.engine import Engine, Hypothesis, Job, Runtime, Search
 from ferryman_server.engine.batch import Batch
 from ferryman_server.engine.ticket import Ticket
 
@@ -29,19 +29,26 @@ class Case:
     jobs: list[Job]
 
     @classmethod
-    def drawn(cls, draw: random.Random) -> Case:
-        """Return a toy of any architecture, and a few sources with a search of their own each."""
+    def drawn(cls, draw: random.Random, runtime: Runtime | None = None) -> Case:
+        """Return a few sources, with a search of its own each.
+
+        Args:
+            draw: What decides.
+            runtime: The model; None for a toy of any architecture.
+        """
         words = draw.choice([1, 1, 3, 12])
-        runtime = ToyRuntime(
-            words,
-            seed=draw.randrange(8),
-            ties=draw.random() < 0.3,
-            architecture=draw.choice(sorted(ARCHITECTURES)),
-        )
+        if runtime is None:
+            runtime = ToyRuntime(
+                words,
+                seed=draw.randrange(8),
+                ties=draw.random() < 0.3,
+                architecture=draw.choice(sorted(ARCHITECTURES)),
+            )
+        words = runtime.vocabulary_size - 4
         jobs = [
             Job(
                 source=tuple(draw.choices(range(4, 4 + words), k=_length(draw))),
-                search=draw_search(draw, words=words, longest=20),
+                search=_search_for(runtime, draw, words),
             )
             for _ in range(draw.randint(2, 5))
         ]
@@ -110,6 +117,15 @@ class Case:
             answers.update((id(done.ticket.job), done.hypotheses) for done in finished)
             rounds += 1
         return [answers[id(job)] for job in asked]
+
+
+def _search_for(runtime: Runtime, draw: random.Random, words: int) -> Search:
+    """Return a search that the model has the graphs for."""
+    while True:
+        search = draw_search(draw, words=words, longest=20)
+        needs_more = search.full_tail_options and not runtime.has_full_tail
+        if not needs_more and (runtime.has_attention or not search.coverage_penalty):
+            return search
 
 
 def _length(draw: random.Random) -> int:

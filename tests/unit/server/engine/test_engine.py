@@ -52,8 +52,8 @@ def job(*source: int, **search) -> Job:
 
 
 def long_job(*source: int) -> Job:
-    """A job of 400 steps."""
-    return job(*source, max_tokens=400, min_tokens=399)
+    """A job of 8,000 steps: it is under way for as long as a test looks at it."""
+    return job(*source, max_tokens=8000, min_tokens=7999)
 
 
 def hypotheses(engine: Engine, jobs: list[Job]) -> list:
@@ -252,7 +252,7 @@ def test_a_full_queue_says_so_at_once_and_takes_nothing(runtime):
         (job(*[5] * 201), "1 to 200 tokens, but has 201"),
         (job(5, 16), "source ids must be 0 to 15"),
         (job(-1), "source ids must be 0 to 15"),
-        (job(5, max_tokens=402), "max_tokens must be at most 401"),
+        (job(5, max_tokens=8002), "max_tokens must be at most 8001"),
         (job(5, beam_size=9), "beam_size, samples and alternatives must be at most 8, but are 9"),
         (job(5, alternatives=9), "must be at most 8, but are 9"),
         (job(5, prefix=(5, 16)), "prefix and forced ids must be 0 to 15"),

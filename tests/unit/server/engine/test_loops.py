@@ -19,8 +19,8 @@ from ferryman_server.engine.loops import (
     LoopGuard,
     is_loop,
     is_one_sequence,
+    is_time_to_look,
     longest_repetition,
-    loop_limit,
 )
 
 LOOPS = Search(max_tokens=200, min_tokens=199, loop_tokens=16)
@@ -69,7 +69,8 @@ def test_the_longest_repetition_is_the_longest_part_that_repeats(ids):
 @given(ids=st.lists(st.integers(4, 5), min_size=1, max_size=24), copies=st.integers(1, 6))
 def test_one_sequence_is_one_sequence(ids, copies):
     many = (ids * copies)[:60]
-    assert is_one_sequence(many) is textbook.repeats(many, times=3)
+    longest = min(8, len(many) // 3)
+    assert is_one_sequence(many, longest) is textbook.repeats(many, times=3)
 
 
 @pytest.mark.parametrize("words", [(7,), (7, 8), (7, 8, 9, 10, 7, 8, 11, 12)])
@@ -113,6 +114,18 @@ def test_a_source_that_was_moved_is_still_watched(parrot, width):
     assert at_home[0].finish_reason is FinishReason.MAX_TOKENS
 
 
+def test_a_source_with_rules_is_not_taken_for_what_it_would_have_been_without(parrot):
+    """Its slot goes on as if by greedy search, which repeats itself where the rules do not."""
+    ruled = replace(LOOPS, suppressed=((7,),), no_repeat_ngram=2, max_tokens=60, min_tokens=59)
+    short = Search(max_tokens=18, min_tokens=17)
+    jobs = [Job(source=(5, 6), search=search) for search in (short, ruled)]
+    _, (answer,) = decode(Lane(parrot(7), width=1, max_sources=2), jobs)
+    ((alone,),) = decode(Lane(parrot(7), width=1, max_sources=1), jobs[1:])
+    assert answer == alone
+    # After 4 has been followed by every word, none is left that may follow it.
+    assert (len(answer.ids), answer.finish_reason) == (22, FinishReason.MAX_TOKENS)
+
+
 def test_what_goes_on_in_a_beam_comes_before_what_was_cut(parrot):
     settings = Search(max_tokens=40, min_tokens=15, beam_size=2, num_hypotheses=2, loop_tokens=16)
     lane = Lane(parrot(7), width=2, max_sources=1)
@@ -128,7 +141,7 @@ def test_a_source_that_repeats_itself_may_be_translated(parrot):
         decode(Lane(parrot(7), width=1, max_sources=1), [Job(source=source, search=LOOPS)])[0][0]
         for source in (ruler, (9, 10, 11))
     )
-    assert loop_limit(16, ruler) == 136
+    # 16 of its own, and twice the 60 of the source.
     assert (len(long.ids), len(short.ids)) == (136, 16)
 
 
@@ -148,7 +161,7 @@ def test_no_guard_lets_everything_pass(parrot):
 
 
 @given(
-    limits=st.lists(st.sampled_from([8, 20, 33, loop_limit(0, ())]), min_size=1, max_size=4),
+    limits=st.lists(st.sampled_from([8, 20, 33, 0]), min_size=1, max_size=4),
     offsets=st.lists(st.integers(0, 30), min_size=4, max_size=4),
 )
 def test_the_guard_looks_when_it_is_time_and_at_no_other(limits, offsets):
@@ -159,9 +172,26 @@ def test_the_guard_looks_when_it_is_time_and_at_no_other(limits, offsets):
             if offsets[slot] == step:
                 guard.admit(slot, limits[slot])
         lengths = np.array([max(0, step + 1 - offsets[slot]) for slot in slots], np.int32)
-        expected = [s for s in slots if lengths[s] >= limits[s] and lengths[s] % 8 == 0]
+        expected = [s for s in slots if is_time_to_look(int(lengths[s]), limits[s])]
         assert guard.advance(lengths) == expected
 
 
 def test_a_hypothesis_is_looked_at_at_every_eighth_token():
-    assert [n for n in range(60) if is_loop([7] * n, 20)] == [24, 32, 40, 48, 56]
+    assert [n for n in range(60) if is_time_to_look(n, 20)] == [24, 32, 40, 48, 56]
+    assert not any(is_time_to_look(n, 0) for n in range(60))
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "expected"),
+    [
+        ([7] * 12, [5, 6], True),
+        ([7] * 11, [5, 6], False),
+        ([9] + [7, 8, 10, 11] * 3, [5, 6], True),
+        ([7, 8, 10, 11, 12] * 4, [5, 6], False),
+        ([7] * 21, [5] * 5, False),
+        ([7] * 22, [5] * 5, True),
+    ],
+    ids=["a word", "too short", "four words", "five of at most four", "as the source", "longer"],
+)
+def test_a_loop_is_one_short_sequence_for_longer_than_in_the_source(target, source, expected):
+    assert is_loop(lambda count: target[-count:], 12, source) is expected

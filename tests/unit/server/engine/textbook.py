@@ -120,7 +120,8 @@ class Problem:
             default=0,
         )
         limit = search.loop_tokens + 2 * longest
-        return len(tokens) >= limit and repeats(tokens[-limit:], times=3)
+        period = min(8, search.loop_tokens // 3)
+        return len(tokens) >= limit and repeats(tokens[-limit:], times=3, longest=period)
 
     def beam(self) -> list[Found]:
         """Keep the W best of every group at every step."""
@@ -255,12 +256,12 @@ def windows(tokens: Sequence[int], size: int) -> list[tuple[int, ...]]:
     return [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
 
 
-def repeats(part: Sequence[int], *, times: int) -> bool:
-    """Whether a part is one sequence of at most eight tokens, so many times at least."""
+def repeats(part: Sequence[int], *, times: int, longest: int = 8) -> bool:
+    """Whether a part is one sequence of at most so many tokens, so many times at least."""
     return any(
         len(part) >= times * period
         and all(part[i] == part[i - period] for i in range(period, len(part)))
-        for period in range(1, 9)
+        for period in range(1, longest + 1)
     )
 
 

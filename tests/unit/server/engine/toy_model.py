@@ -62,7 +62,7 @@ class ToyRuntime:
     bos = BOS
     eos = EOS
     max_source_tokens = 200
-    max_target_tokens = 400
+    max_target_tokens = 8000
     has_full_tail = True
     has_attention = True
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from ferryman_bundle import Bundle, BundleError
+from ferryman_bundle.manifest import GraphEntry
+from ferryman_bundle.sealed import SealedBundle
+from ferryman_bundle.writer import describe_files, write_bundle
 from ferryman_server.engine import EngineFailedError
 from ferryman_server.runtime import trial
 from ferryman_server.runtime.trial import TrialOrder
@@ -127,11 +130,33 @@ def test_whatever_is_wrong_is_told_in_one_line(ended, capsys, monkeypatch, error
     assert answer(capsys) == {"refused": reason}
 
 
-def test_a_trial_translates_short_and_long_greedily_and_with_a_beam():
+def test_a_trial_translates_short_and_long_with_every_kind_of_search():
     bundle = Bundle.load(STORED)
-    jobs = trial._jobs(bundle)
+    jobs = trial._jobs(bundle, 4, full_tail=True)
     assert {len(job.source) for job in jobs} == {1, 64, 128}
-    assert {job.search.beam_size for job in jobs} == {1, 4}
+    assert {(job.search.beam_size, job.search.tail.value) for job in jobs} == {
+        (1, "fast"),
+        (4, "fast"),
+        (1, "full"),
+    }
     limits = bundle.manifest.limits.model_copy(update={"max_source_tokens": 1})
     tiny = bundle.manifest.model_copy(update={"limits": limits})
-    assert {len(job.source) for job in trial._jobs(Bundle(tiny, None, bundle.contents))} == {1}
+    jobs = trial._jobs(Bundle(tiny, None, bundle.contents), 4, full_tail=False)
+    assert {len(job.source) for job in jobs} == {1}
+    assert {job.search.tail.value for job in jobs} == {"fast"}
+
+
+@pytest.mark.parametrize("graph", ["step_full", "scorer"])
+def test_a_graph_that_the_server_loads_late_has_its_trial_too(ended, capsys, tmp_path, graph):
+    sealed = SealedBundle.read(STORED)
+    contents = {**sealed.contents, "late.onnx": b"this is no graph"}
+    fp32 = sealed.manifest.variants["fp32"]
+    graphs = {**fp32.graphs, graph: GraphEntry(file="late.onnx", initializers={})}
+    changes = {
+        "variants": {"fp32": fp32.model_copy(update={"graphs": graphs})},
+        "files": describe_files(contents),
+    }
+    path = tmp_path / "bundle"
+    write_bundle(path, sealed.manifest.model_copy(update=changes), contents)
+    trial.main([order(path=str(path)).written()])
+    assert "INVALID_PROTOBUF" in answer(capsys)["refused"]

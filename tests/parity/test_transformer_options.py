@@ -1,0 +1,99 @@
+"""Whatever a Transformer chooses, its graphs compute what it computes, in float and in bytes.
+
+Sums in another order move values of size one by some 1e-6; the bound leaves room for other CPUs.
+Graphs in bytes round activations on top; the bound there only tells rounding from a fault.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ferryman_bundle.manifest import Storage
+from ferryman_export.calibration import calibrate
+from ferryman_export.parity import Comparison, compare_teacher_forced
+from ferryman_export.projection import FloatProjections, Int8Projections
+from ferryman_export.recipe import FP32, INT8
+from ferryman_export.rounding import round_weights
+from ferryman_export.runner import GraphRunner
+from ferryman_export.variants import lower_variant, weight_store
+from ferryman_training.batching import TokenPair
+from ferryman_training.model_config import TransformerConfig
+from ferryman_training.seq2seq import build_model
+
+TOLERANCE = 2e-5
+ROUNDING = 2.0
+"""Largest difference of a log-probability, of models of random weights."""
+VOCABULARY = 2048  # so large that candidates are found in two stages
+OPTIONS = {
+    "post-norm": {"norm": "post"},
+    "learned positions": {"positions": "learned", "max_positions": 24},
+    "rotary positions": {"positions": "rotary"},
+    "GELU": {"activation": "gelu"},
+    "SwiGLU": {"activation": "swiglu"},
+    "output tied": {"tied_embeddings": "output"},
+    "nothing tied": {"tied_embeddings": "none"},
+    "heads whose width is no power of four": {"heads": 2, "width": 48},
+    "all at once": {
+        "norm": "post",
+        "positions": "rotary",
+        "activation": "swiglu",
+        "tied_embeddings": "none",
+    },
+}
+
+
+@pytest.fixture(scope="module", params=OPTIONS.values(), ids=OPTIONS.keys())
+def model(request):
+    """One layer each, with vectors moved off the zeros and ones that they begin with."""
+    torch.manual_seed(request.config.option.seed)
+    sizes = {"encoder_layers": 1, "decoder_layers": 1, "width": 32, "heads": 2, "feed_forward": 64}
+    config = TransformerConfig(**{**sizes, **request.param})
+    made = build_model(config, VOCABULARY).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return round_weights(made, Storage.INT8)
+
+
+@pytest.fixture(scope="module")
+def pairs(request):
+    draw = np.random.default_rng(request.config.option.seed)
+
+    def ids(longest):
+        return tuple(draw.integers(4, VOCABULARY, draw.integers(1, longest)).tolist())
+
+    # Some are longer than the learned positions reach.
+    return [TokenPair(ids(40), ids(30)) for _ in range(12)]
+
+
+@pytest.fixture(scope="module")
+def exported(model):
+    """The store of weights, and the graphs in float."""
+    store = weight_store(model)
+    return store, lower_variant(model, FP32, FloatProjections(), store)
+
+
+def compared(model, lowered, pairs):
+    comparison = Comparison()
+    compare_teacher_forced(model, GraphRunner(lowered), pairs, comparison)
+    return comparison
+
+
+def test_float_graphs_equal_the_model(model, exported, pairs):
+    comparison = compared(model, exported[1], pairs)
+    assert max(comparison.worst.values()) < TOLERANCE
+    assert comparison.agreed == comparison.steps == sum(len(pair.target) + 1 for pair in pairs)
+
+
+def test_graphs_in_bytes_are_near_the_model(model, exported, pairs):
+    store, _ = exported
+    stored = set(store.tensors)
+    projections = Int8Projections(calibrate(model, pairs))
+    comparison = compared(model, lower_variant(model, INT8, projections, store), pairs)
+    assert comparison.worst["log_probs"] < ROUNDING
+    assert comparison.agreed / comparison.steps > 0.7
+    added = [name for name in set(store.tensors) - stored if store.tensors[name].ndim > 1]
+    assert not added, "every matrix in bytes is one that is stored already"

@@ -1,0 +1,1 @@
+"""A parallel corpus from what Debian ships: documentation and programs, with their translations."""
