@@ -42,6 +42,21 @@ class SearchSettings(Section):
     length_penalty: Finite
 
 
+class Loss(Section):
+    """What a variant loses against another of its bundle on one test set, by paired bootstrap."""
+
+    baseline: Label
+    """Name of the other."""
+    bleu: Finite
+    """BLEU of the other less that of this one; below zero where this one is better."""
+    low: Finite
+    """Lower end of the 95 % interval."""
+    high: Finite
+    """Upper end of the 95 % interval."""
+    p_value: Finite
+    """How probable a difference of this size is between systems that are equally good."""
+
+
 class Quality(Section):
     """How well a variant translates, measured through the engine that serves it."""
 
@@ -52,6 +67,8 @@ class Quality(Section):
     chrf: Finite
     chrf_signature: Label
     search: SearchSettings
+    loss: Loss | None = None
+    """None of the first variant, which the others are held against."""
 
 
 class Speed(Section):

@@ -23,11 +23,12 @@ from ferryman_bundle.weights import pack_weights
 from ferryman_bundle.writer import describe_files, require_absent, write_bundle
 from ferryman_export.card import render_card
 from ferryman_export.description import Description, describe
+from ferryman_export.gate import excess, judge, measure_loss
 from ferryman_export.lowered import LoweredVariant
 from ferryman_export.phases import Phases
 from ferryman_export.proof import Evidence, Proof, prove
-from ferryman_export.quality import measure_quality
-from ferryman_export.recipe import FP32, PORTABLE, Recipe
+from ferryman_export.quality import quality_of, translate
+from ferryman_export.recipe import FP32, INT8, PORTABLE, Recipe
 from ferryman_export.rounding import round_weights
 from ferryman_export.variants import lower_variant, make_projections, weight_store
 from ferryman_training.batching import tokenize
@@ -38,6 +39,7 @@ from ferryman_training.checkpoint import Checkpoint
 class ProvedVariant:
     """A variant, and what was shown of it."""
 
+    recipe: Recipe
     lowered: LoweredVariant
     proof: Proof
 
@@ -66,7 +68,7 @@ def build_bundle(
         phases: Shows what is going on.
 
     Raises:
-        ExportError: The graphs do not agree with the model.
+        ExportError: A variant falls short.
         BundleError: The directory exists.
     """
     require_absent(directory)
@@ -76,39 +78,40 @@ def build_bundle(
         found.append(f"{parameters:,} parameters, {storage.value}")
     calibration = [tokenize(pair, checkpoint.tokenizer) for pair in evidence.calibration]
     store = weight_store(model)
-    proved: dict[str, ProvedVariant] = {}
+    proved: list[ProvedVariant] = []
     for recipe in recipes:
         with phases.phase(f"Tracing {recipe.name}") as found:
             projections = make_projections(recipe, model, calibration)
-            lowered = lower_variant(model, recipe, projections, store)
+            # The scorer of int8 computes in float32, so it is that of the first variant.
+            scorer = proved[0].lowered.graphs["scorer"] if recipe is INT8 and proved else None
+            lowered = lower_variant(model, recipe, projections, store, scorer=scorer)
             size = sum(len(graph.file) for graph in lowered.graphs.values())
             found.append(f"{len(lowered.graphs)} graphs, {size / 1e3:.0f} kB")
         proof = prove(model, checkpoint, lowered, recipe, evidence=evidence, phases=phases)
-        proved[recipe.name] = ProvedVariant(lowered, proof)
+        proved.append(ProvedVariant(recipe, lowered, proof))
     weights, entries = pack_weights(store.tensors, storage)
+    files = _graph_files(proved)
     contents = {
         WEIGHTS: weights,
         TOKENIZER: checkpoint.tokenizer.model,
         LICENCE: description.licence_text.encode(),
         CARD: b"",
-        **{
-            graph_file(name, variant): graph.file
-            for variant, made in proved.items()
-            for name, graph in made.lowered.graphs.items()
-        },
+        **{name: content for content, name in files.items()},
     }
     manifest = Manifest(
         format=FORMAT,
         format_version=FORMAT_VERSION,
         **describe(checkpoint, description, search),
         parameters=parameters,
-        variants={name: _variant(name, made) for name, made in proved.items()},
+        variants={made.recipe.name: _variant(made, files) for made in proved},
         weights=entries,
         files=describe_files(contents),
-        golden={name: made.proof.golden for name, made in proved.items()},
+        golden={made.recipe.name: made.proof.golden for made in proved},
     )
-    if evidence.test_set is not None:
-        manifest = _with_quality(manifest, checkpoint, contents, search, evidence, phases)
+    if evidence.test:
+        bundle = Bundle(manifest, checkpoint.tokenizer, contents)
+        variants = _measured(bundle, recipes, search, evidence, phases)
+        manifest = manifest.model_copy(update={"variants": variants})
     with phases.phase("Writing the bundle") as found:
         card = render_card(manifest, checkpoint.config.model, data=description.data)
         contents[CARD] = card.encode()
@@ -118,17 +121,22 @@ def build_bundle(
     return manifest
 
 
-def graph_file(graph: str, variant: str) -> str:
-    """Return the name of the file of a graph."""
-    plain = variant in (FP32.name, PORTABLE.name)
-    return f"{graph}.onnx" if plain else f"{graph}.{variant}.onnx"
+def _graph_files(proved: Sequence[ProvedVariant]) -> dict[bytes, str]:
+    """Return the name of the file of every graph; graphs that are the same have one file."""
+    names: dict[bytes, str] = {}
+    for made in proved:
+        plain = made.recipe in (FP32, PORTABLE)
+        for graph, lowered in made.lowered.graphs.items():
+            name = f"{graph}.onnx" if plain else f"{graph}.{made.recipe.name}.onnx"
+            names.setdefault(lowered.file, name)
+    return names
 
 
-def _variant(name: str, made: ProvedVariant) -> Variant:
+def _variant(made: ProvedVariant, files: Mapping[bytes, str]) -> Variant:
     return Variant(
         provider=made.lowered.provider,
         graphs={
-            graph: GraphEntry(file=graph_file(graph, name), initializers=lowered.initializers)
+            graph: GraphEntry(file=files[lowered.file], initializers=lowered.initializers)
             for graph, lowered in made.lowered.graphs.items()
         },
         state=made.lowered.state,
@@ -137,23 +145,36 @@ def _variant(name: str, made: ProvedVariant) -> Variant:
     )
 
 
-def _with_quality(
-    manifest: Manifest,
-    checkpoint: Checkpoint,
-    contents: Mapping[str, bytes],
+def _measured(
+    bundle: Bundle,
+    recipes: Sequence[Recipe],
     search: SearchSettings,
     evidence: Evidence,
     phases: Phases,
-) -> Manifest:
-    """Return the manifest with what every variant makes of the test set."""
-    bundle = Bundle(manifest, checkpoint.tokenizer, contents)
-    measured = {}
-    assert evidence.test_set is not None
-    for name, variant in manifest.variants.items():
-        with phases.phase(f"Translating the test set with {name}") as found:
-            quality = measure_quality(
-                bundle, evidence.test, search=search, test_set=evidence.test_set, variant=name
+) -> dict[str, Variant]:
+    """Return the variants with what each makes of the test set, held against the first.
+
+    Raises:
+        ExportError: One loses too much, and that was not accepted.
+    """
+    sources = [pair.source for pair in evidence.test]
+    references = [pair.target for pair in evidence.test]
+    measured: dict[str, Variant] = {}
+    first: list[str] = []
+    for recipe in recipes:
+        variant = bundle.manifest.variants[recipe.name]
+        with phases.phase(f"Translating with {recipe.name}") as found:
+            translations = translate(bundle, sources, search=search, variant=recipe.name)
+            quality = quality_of(
+                translations, references, search=search, test_set=evidence.test_set
             )
-            measured[name] = variant.model_copy(update={"quality": quality})
             found.append(f"BLEU {quality.bleu:.1f}, chrF {quality.chrf:.1f}")
-    return manifest.model_copy(update={"variants": measured})
+        parity = variant.parity
+        if first:
+            loss = measure_loss(references, first, translations, name=recipes[0].name)
+            quality = quality.model_copy(update={"loss": loss})
+            assert parity is not None
+            parity = judge(parity, excess(loss), recipe, accept_loss=evidence.accept_loss)
+        first = first or translations
+        measured[recipe.name] = variant.model_copy(update={"quality": quality, "parity": parity})
+    return measured

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Final
 
 from ferryman_bundle.manifest import Manifest, Parity, Quality, Storage
 from ferryman_training.model_config import ModelConfig, RecurrentConfig, TransformerConfig
+
+_STORED: Final = {
+    Storage.INT8: "matrices as int8 with one scale per row, the rest as float32",
+    Storage.FLOAT16: "float16",
+    Storage.FLOAT32: "float32",
+}
+_MADE_FOR: Final = {"cpu": "CPU", "cuda": "CUDA", "any": "any provider"}
+_ACTIVATIONS: Final = {"relu": "ReLU", "gelu": "GELU", "swiglu": "SwiGLU"}
+_TIED: Final = {
+    "all": "source, target and output are one matrix",
+    "output": "target and output are one matrix",
+    "none": "source, target and output have matrices of their own",
+}
 
 
 def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) -> str:
@@ -21,7 +36,8 @@ def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) ->
         _use(manifest),
         _model(manifest, config),
         _quality(manifest.quality),
-        *(_parity(n, v.parity) for n, v in manifest.variants.items() if v.parity is not None),
+        _variants(manifest),
+        _agreement(manifest),
         f"## Training data\n\n{data or 'Nothing was said about the training data at export.'}",
         f"## Licence\n\n{manifest.licence}\n\nThe full text is in the file `LICENSE`.",
         _limits(manifest),
@@ -52,11 +68,7 @@ let a person who knows both languages check whatever matters."""
 
 def _model(manifest: Manifest, config: ModelConfig) -> str:
     stored = {entry.storage for entry in manifest.weights.values()}
-    storage = (
-        "matrices as int8 with one scale per row, computed in float32"
-        if Storage.INT8 in stored
-        else "float32"
-    )
+    storage = next(text for kind, text in _STORED.items() if kind in stored)
     size = sum(file.size for file in manifest.files.values()) / 1e6
     rows = {
         **_architecture(config),
@@ -73,10 +85,13 @@ def _architecture(config: ModelConfig) -> dict[str, str]:
     match config:
         case TransformerConfig():
             heads, hidden = config.heads, config.feed_forward
+            activation = _ACTIVATIONS[config.activation]
             return {
-                "Architecture": "Transformer, pre-norm, ReLU, tied embeddings",
+                "Architecture": f"Transformer, {config.norm}-norm, {activation}, "
+                f"{config.positions} positions",
                 "Layers": layers,
                 "Width": f"{config.width}, {heads} heads, feed-forward {hidden}",
+                "Embeddings": _TIED[config.tied_embeddings],
             }
         case RecurrentConfig():
             attention = {
@@ -84,11 +99,14 @@ def _architecture(config: ModelConfig) -> dict[str, str]:
                 "bahdanau": "with Bahdanau's attention",
                 "luong": f"with Luong's attention ({config.score})",
             }[config.attention]
+            feeding = ", input feeding" if config.input_feeding else ""
+            tied = "all" if config.tied_embeddings else "none"
             direction = "bidirectional" if config.bidirectional else "unidirectional"
             return {
-                "Architecture": f"recurrent, {config.cell.upper()}, {attention}",
+                "Architecture": f"recurrent, {config.cell.upper()}, {attention}{feeding}",
                 "Layers": f"{layers}; the encoder is {direction}",
                 "Width": f"{config.width}",
+                "Embeddings": _TIED[tied],
             }
 
 
@@ -111,26 +129,81 @@ bundle:
 - **chrF {quality.chrf:.1f}**, `{quality.chrf_signature}`"""
 
 
-def _parity(variant: str, parity: Parity) -> str:
-    groups: dict[str, float] = {}
-    for name, difference in parity.worst_difference.items():
-        group = name.split(".")[0]
-        groups[group] = max(groups.get(group, 0.0), difference)
-    rows = [
-        *((f"largest difference, {name}", f"{worst:.1e}") for name, worst in groups.items()),
-        ("same likeliest token, given the reference", f"{parity.argmax_agreement:.2%}"),
-        ("same greedy translation", f"{parity.greedy_identity:.2%}"),
-    ]
-    loss = (
-        "\n\n**These graphs fell short of the required agreement, and were accepted all the same.**"
-        if parity.accepted_loss
+def _variants(manifest: Manifest) -> str:
+    """Return the variants side by side, and which of them fell short."""
+    header = ("variant", "made for", "graphs", "BLEU", "chrF", "BLEU lost", "golden sentences")
+    rows = [_variant_row(manifest, name) for name in manifest.variants]
+    short = [name for name, variant in manifest.variants.items() if variant.fell_short]
+    warning = "".join(
+        f"\n\n**The variant {name} fell short of what is required, and was accepted all the same.**"
+        for name in short
+    )
+    losses = {variant.quality.loss for variant in manifest.variants.values() if variant.quality}
+    explained = (
+        " BLEU lost is against the first variant, with its 95 % interval by paired bootstrap."
+        if losses - {None}
         else ""
     )
     return (
-        f"## Agreement of the {variant} graphs with the trained model\n\n"
-        f"Over {parity.sentences:,} sentences, {parity.steps:,} decoder steps. The model has the "
-        f"weights as they are stored here.{loss}\n\n" + _table(("", ""), rows)
+        "## Variants\n\nSets of graphs that compute the same model in different numbers, with the "
+        f"same weights.{explained}{warning}\n\n" + _table(header, rows)
     )
+
+
+def _variant_row(manifest: Manifest, name: str) -> tuple[str, ...]:
+    variant = manifest.variants[name]
+    size = sum(manifest.files[graph.file].size for graph in variant.graphs.values())
+    quality, loss = variant.quality, None
+    if quality is not None:
+        loss = quality.loss
+    return (
+        name,
+        _MADE_FOR[variant.provider],
+        f"{len(variant.graphs)}, {size / 1e3:,.0f} kB",
+        f"{quality.bleu:.1f}" if quality else "–",
+        f"{quality.chrf:.1f}" if quality else "–",
+        f"{loss.bleu:.2f} ({loss.low:.2f} to {loss.high:.2f})" if loss else "–",
+        f"{len(manifest.golden.get(name, ()))}",
+    )
+
+
+def _agreement(manifest: Manifest) -> str:
+    """Return how the graphs of each variant differ from the model in torch."""
+    proved = {name: v.parity for name, v in manifest.variants.items() if v.parity is not None}
+    if not proved:
+        return "## Agreement with the trained model\n\nNot measured at export."
+    first = next(iter(proved.values()))
+    worst = {name: _worst(parity) for name, parity in proved.items()}
+    groups = list(dict.fromkeys(group for found in worst.values() for group in found))
+    rows = [
+        *(
+            (f"largest difference, {g}", *(f"{found.get(g, 0.0):.1e}" for found in worst.values()))
+            for g in groups
+        ),
+        (
+            "same likeliest token, given the reference",
+            *(f"{parity.argmax_agreement:.2%}" for parity in proved.values()),
+        ),
+        (
+            "same greedy translation",
+            *(f"{parity.greedy_identity:.2%}" for parity in proved.values()),
+        ),
+    ]
+    return (
+        f"## Agreement with the trained model\n\nOver {first.sentences:,} sentences, "
+        f"{first.steps:,} decoder steps, each of which feeds both with the reference. The model "
+        "computes in float32, with the weights as they are stored here.\n\n"
+        + _table(("", *proved), rows)
+    )
+
+
+def _worst(parity: Parity) -> dict[str, float]:
+    """Return the largest difference of each group of tensors; what is no number stays none."""
+    groups: dict[str, float] = {}
+    for name, difference in parity.worst_difference.items():
+        group = name.split(".")[0]
+        groups[group] = max(groups.get(group, 0.0), difference, key=lambda x: (math.isnan(x), x))
+    return groups
 
 
 def _limits(manifest: Manifest) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ferryman_bundle.manifest import GoldenSentence, Parity
-from ferryman_export.errors import ExportError
+from ferryman_export.gate import judge, shortcomings
 from ferryman_export.golden import choose_golden_sentences
 from ferryman_export.greedy import decode_graphs_greedily
 from ferryman_export.lowered import LoweredVariant
-from ferryman_export.parity import finite, measure_parity
+from ferryman_export.parity import measure_parity
 from ferryman_export.phases import Phases
 from ferryman_export.recipe import Recipe
 from ferryman_export.runner import GraphRunner
@@ -33,9 +33,9 @@ class Evidence:
     calibration: Sequence[SentencePair] = ()
     """Sentences of the training corpus, to calibrate int8 with."""
     test: Sequence[SentencePair] = ()
-    """The test set for BLEU and chrF."""
-    test_set: str | None = None
-    """Name of the test set; None measures no quality."""
+    """The test set for BLEU and chrF; without any, quality is not measured."""
+    test_set: str = ""
+    """Name of the test set."""
     accept_loss: bool = False
     """Whether graphs that agree too little are written all the same, and say so."""
 
@@ -89,22 +89,7 @@ def prove(
         parity = measure_parity(model, runner, tokens, greedy)
         worst = max(parity.worst_difference.values())
         found.append(f"{parity.steps:,} steps, worst difference {worst:.1e}")
-    return Proof(require_agreement(parity, recipe, evidence), golden)
-
-
-def require_agreement(parity: Parity, recipe: Recipe, evidence: Evidence) -> Parity:
-    """Return the parity if it is good enough; marked, if it is not and was accepted.
-
-    Raises:
-        ExportError: It is not good enough.
-    """
-    required = recipe.agreement
-    if parity.argmax_agreement >= required and finite(parity.worst_difference):
-        return parity
-    if evidence.accept_loss:
-        return parity.model_copy(update={"accepted_loss": True})
-    raise ExportError(
-        f"the graphs of {recipe.name} have the model's likeliest token at "
-        f"{parity.argmax_agreement:.2%} of the steps; {required:.1%} are required. "
-        "--accept-loss writes the bundle all the same, and it will say so"
+    return Proof(
+        judge(parity, shortcomings(parity, recipe), recipe, accept_loss=evidence.accept_loss),
+        golden,
     )

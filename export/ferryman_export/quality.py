@@ -10,33 +10,9 @@ from ferryman_bundle.manifest import Quality, SearchSettings
 from ferryman_quality import Metric, score
 from ferryman_server.engine import Engine, Job, Search
 from ferryman_server.runtime import OnnxRuntime
-from ferryman_training.corpus import SentencePair
 
 _CHUNK: Final = 256
 """Sentences handed to the engine at a time, well below what its queue takes."""
-
-
-def measure_quality(
-    bundle: Bundle,
-    pairs: Sequence[SentencePair],
-    *,
-    search: SearchSettings,
-    test_set: str,
-    variant: str = "fp32",
-) -> Quality:
-    """Translate a test set and score it.
-
-    Args:
-        bundle: The bundle; it need not be on disk.
-        pairs: Sources and references.
-        search: Beam size 1 is greedy search.
-        test_set: What the manifest calls the test set.
-        variant: One of the manifest's.
-    """
-    sources = [pair.source for pair in pairs]
-    translations = translate(bundle, sources, search=search, variant=variant)
-    references = [pair.target for pair in pairs]
-    return quality_of(translations, references, search=search, test_set=test_set)
 
 
 def quality_of(
@@ -48,7 +24,11 @@ def quality_of(
 ) -> Quality:
     """Score translations that `translate` gave for a test set.
 
-    `ferryman_quality.compare` says whether two variants' translations differ in quality.
+    Args:
+        translations: Of a variant.
+        references: Of the test set.
+        search: That they came from.
+        test_set: What the manifest calls the test set.
     """
     bleu = score(Metric.BLEU, translations, references)
     chrf = score(Metric.CHRF, translations, references)
@@ -66,7 +46,14 @@ def quality_of(
 def translate(
     bundle: Bundle, texts: Sequence[str], *, search: SearchSettings, variant: str = "fp32"
 ) -> list[str]:
-    """Translate texts, each as one sentence, cut where the model can read no further."""
+    """Translate texts, each as one sentence, cut where the model can read no further.
+
+    Args:
+        bundle: It need not be on disk.
+        texts: Sentences.
+        search: Beam size 1 is greedy search.
+        variant: Of the bundle.
+    """
     jobs = [_job(bundle, text, search) for text in texts]
     translations: list[str] = []
     with Engine(OnnxRuntime(bundle, variant=variant)) as engine:

@@ -8,7 +8,7 @@ from ferryman_bundle.manifest import Storage
 from ferryman_export.calibration import calibrate
 from ferryman_export.errors import ExportError
 from ferryman_export.graphs import model_graphs
-from ferryman_export.lowered import LoweredVariant
+from ferryman_export.lowered import LoweredGraph, LoweredVariant
 from ferryman_export.lowering import lower, separate_weights
 from ferryman_export.projection import FloatProjections, Int8Projections, Projections
 from ferryman_export.recipe import Numbers, Recipe
@@ -39,7 +39,12 @@ def make_projections(
 
 
 def lower_variant(
-    model: Seq2Seq, recipe: Recipe, projections: Projections, store: WeightStore
+    model: Seq2Seq,
+    recipe: Recipe,
+    projections: Projections,
+    store: WeightStore,
+    *,
+    scorer: LoweredGraph | None = None,
 ) -> LoweredVariant:
     """Make the graphs of one variant.
 
@@ -48,9 +53,12 @@ def lower_variant(
         recipe: Of the variant.
         projections: How the variant computes its linear layers.
         store: Where the weights go; the variants of a bundle share it.
+        scorer: What to take for the graph of that name instead of making it.
     """
     made = model_graphs(model, recipe, projections)
-    graphs = lower(made.graphs, store, opset=recipe.opset)
+    graphs = {} if scorer is None else {"scorer": scorer}
+    wanted = {name: graph for name, graph in made.graphs.items() if name not in graphs}
+    graphs |= lower(wanted, store, opset=recipe.opset)
     graphs |= {
         name: separate_weights(graph, store) for name, graph in state_graphs(made.state).items()
     }

@@ -71,6 +71,7 @@ def bundle_directory(checkpoint, tmp_path_factory):
     licence.write_text("Do as you like.\n", "utf-8")
     directory = tmp_path_factory.mktemp("bundles") / "tiny"
     arguments = [checkpoint, directory, "--sentence-count", 24, "--licence-file", licence]
+    arguments += ["--test-count", 24, "--variant", "fp32", "--variant", "int8", "--variant", "fp16"]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     assert result.stdout == ""

@@ -7,8 +7,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from ferryman_bundle.manifest import SearchSettings
-from ferryman_export.quality import measure_quality
-from ferryman_training.corpus import SentencePair
+from ferryman_export.quality import quality_of, translate
 from ferryman_training.decoding import decode_greedily
 
 
@@ -22,9 +21,9 @@ def test_greedy_figures_are_those_of_the_reference(bundle, model, pairs, tokens)
         t + " and more" if i % 2 else pairs[i].target
         for i, t in zip(chosen, translations, strict=True)
     ]
-    made = [SentencePair(pairs[i].source, r) for i, r in zip(chosen, references, strict=True)]
     search = SearchSettings(beam_size=1, length_penalty=1.0)
-    quality = measure_quality(bundle, made, search=search, test_set="made up")
+    found = translate(bundle, [pairs[i].source for i in chosen], search=search)
+    quality = quality_of(found, references, search=search, test_set="made up")
     bleu, chrf = BLEU(), CHRF()
     expected = chrf.corpus_score(translations, [references]).score
     assert 10 < expected < 90
@@ -37,6 +36,5 @@ def test_greedy_figures_are_those_of_the_reference(bundle, model, pairs, tokens)
 
 
 def test_a_source_too_long_for_the_model_is_cut_not_refused(bundle):
-    long = SentencePair("word " * 400, "mot " * 400)
     search = SearchSettings(beam_size=2, length_penalty=1.0)
-    assert measure_quality(bundle, [long], search=search, test_set="long").sentences == 1
+    assert len(translate(bundle, ["word " * 400], search=search)) == 1

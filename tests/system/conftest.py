@@ -66,7 +66,15 @@ def reversal(tmp_path_factory: pytest.TempPathFactory) -> Reversal:
     settings = [word for setting in files for word in ("--set", setting)]
     for command in (
         ["train", str(CONFIG), str(folder / "run"), "--processes", "1", *settings],
-        ["export", str(folder / "run"), str(folder / "bundle"), "--sentence-count", "20"],
+        [
+            "export",
+            str(folder / "run"),
+            str(folder / "bundle"),
+            "--sentence-count",
+            "20",
+            "--test-count",
+            "40",
+        ],
     ):
         finished = run_ferryman(*command, timeout=600)
         assert finished.returncode == 0, finished.stdout + finished.stderr

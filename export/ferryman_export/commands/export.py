@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -27,6 +28,7 @@ class _Choice(StrEnum):
 
 app = typer.Typer(add_completion=False)
 
+_DEV_SENTENCES: Final = 500
 _NO_LICENCE = (
     "No licence was stated when this bundle was made. Ask whoever gave it to you what you may do\n"
     "with it.\n"
@@ -94,7 +96,19 @@ def export(
         int, typer.Option(help="How many of them are used, evenly spread.", min=1)
     ] = 200,
     test: Annotated[
-        Path | None, typer.Option(help="TSV of sentence pairs to measure BLEU and chrF on.")
+        Path | None,
+        typer.Option(
+            help="TSV of sentence pairs to measure BLEU and chrF on.",
+            show_default="the validation part of the run's corpus",
+        ),
+    ] = None,
+    test_count: Annotated[
+        int | None,
+        typer.Option(
+            help="How many of them are used, evenly spread; 0 measures nothing.",
+            min=0,
+            show_default=f"all of --test, or {_DEV_SENTENCES} of the validation part",
+        ),
     ] = None,
     beam_size: Annotated[int, typer.Option(help="Default search: beam size.", min=1)] = 4,
     length_penalty: Annotated[
@@ -103,7 +117,8 @@ def export(
     accept_loss: Annotated[
         bool,
         typer.Option(
-            "--accept-loss", help="Write graphs that do not agree, and say so in the card."
+            "--accept-loss",
+            help="Write variants that fall short, and say so in the card for ever.",
         ),
     ] = False,
 ) -> None:
@@ -145,8 +160,8 @@ def export(
             evidence=Evidence(
                 parity=_spread(pairs, sentence_count),
                 calibration=_spread(examples, calibration_count),
-                test_set=test.name if test else None,
-                test=read_pairs(test) if test else [],
+                test=_spread(read_pairs(test or corpus.valid), _count(test, test_count)),
+                test_set=(test or corpus.valid).name,
                 accept_loss=accept_loss,
             ),
             phases=Phases(console),
@@ -182,6 +197,15 @@ def _recipes(
     return [recipe for recipe in (FP32, INT8, FP16) if recipe.name in chosen]
 
 
+def _count(test: Path | None, chosen: int | None) -> int:
+    """Return how many pairs of the test set are translated."""
+    if chosen is not None:
+        return chosen
+    return _DEV_SENTENCES if test is None else sys.maxsize
+
+
 def _spread(pairs: Sequence[SentencePair], count: int) -> Sequence[SentencePair]:
-    """Return so many pairs, evenly spread."""
+    """Return so many pairs, evenly spread, or all of them if there are fewer."""
+    if count == 0:
+        return []
     return pairs[:: max(1, len(pairs) // count)][:count]
