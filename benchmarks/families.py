@@ -9,6 +9,8 @@ A run that was stopped goes on where it was, and one that is finished is not don
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +38,8 @@ def main(
     ] = None,
 ) -> None:
     """Train all families on reversal and on a slice of a corpus, and print a table."""
+    # Else only this process would end, and the training that it waits for would go on.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console()
     unknown = sorted(set(only or ()) - FAMILIES.keys())
     if unknown:
