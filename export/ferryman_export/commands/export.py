@@ -16,6 +16,7 @@ from ferryman_export.recipe import FP16, FP32, INT8, PORTABLE, Recipe
 
 if TYPE_CHECKING:
     from ferryman_training.corpus import SentencePair
+    from ferryman_training.corpus_config import CorpusPart
 
 
 class _Choice(StrEnum):
@@ -161,7 +162,7 @@ def export(
                 parity=_spread(pairs, sentence_count),
                 calibration=_spread(examples, calibration_count),
                 test=_spread(read_pairs(test or corpus.valid), _count(test, test_count)),
-                test_set=(test or corpus.valid).name,
+                test_set=_name(test or corpus.valid),
                 accept_loss=accept_loss,
             ),
             phases=Phases(console),
@@ -195,6 +196,11 @@ def _recipes(
             f"--variant int8 computes with the stored bytes, but --storage is {storage.value}"
         )
     return [recipe for recipe in (FP32, INT8, FP16) if recipe.name in chosen]
+
+
+def _name(test: Path | CorpusPart) -> str:
+    files = (test,) if isinstance(test, Path) else test.files
+    return ", ".join(path.name for path in files)
 
 
 def _count(test: Path | None, chosen: int | None) -> int:
