@@ -83,13 +83,9 @@ class Batch:
             companions: Who still waits, but is encoded along with them.
         """
         work = Work(rounds=1)
-        encode(self._runtime, [*boarders, *companions])
-        for key in sorted({ticket.lane for ticket in boarders}):
-            joining = [ticket for ticket in boarders if ticket.lane == key]
-            work.ragged_admissions += self._lane(key).admit(joining)
-        for ticket in boarders:
-            if ticket.job.deadline is not None:
-                self.next_deadline = min(self.next_deadline, ticket.job.deadline)
+        if boarders:
+            encode(self._runtime, [*boarders, *companions])
+            work.ragged_admissions = self._admit(boarders)
         finished = []
         for lane in self._lanes.values():
             if lane.sources:
@@ -98,6 +94,16 @@ class Batch:
                 finished += lane.step()
             work.bytes_copied += lane.take_bytes_copied()
         return finished, work
+
+    def _admit(self, boarders: Sequence[Ticket]) -> int:
+        """Let tickets join their lanes; return how many joined others under way."""
+        for ticket in boarders:
+            if ticket.job.deadline is not None:
+                self.next_deadline = min(self.next_deadline, ticket.job.deadline)
+        return sum(
+            self._lane(key).admit([ticket for ticket in boarders if ticket.lane == key])
+            for key in sorted({ticket.lane for ticket in boarders})
+        )
 
     def _lane(self, key: LaneKey) -> Lane:
         if key not in self._lanes:

@@ -81,6 +81,11 @@ class DecodeState:
         return self._extent(StateKind.CACHE)
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether there are slots of sources that have left."""
+        return bool(self._gaps)
+
+    @property
     def longest(self) -> int:
         """The most tokens that a hypothesis has so far."""
         if self._longest is None:
