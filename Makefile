@@ -9,7 +9,8 @@ PROTOC = .venv/bin/python -m grpc_tools.protoc -Iprotos \
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install run test check protos train-default image image-gpu image-client locks clean
+.PHONY: help install run test check protos train-default image image-gpu image-client image-check \
+  locks clean
 help:  ## List the verbs
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 24
 
@@ -53,6 +54,9 @@ image-gpu:  ## Build the image of the server for NVIDIA GPUs
 
 image-client:  ## Build the image of the client, for batch jobs
 	@deploy/build-image client
+
+image-check: .venv/installed  ## Build the images, run them, and look from inside and outside (root)
+	@.venv/bin/pytest -m "container and not deep" tests/container
 
 locks: .venv-deploy/installed  ## Pin every library of each role in deploy/locks
 	@deploy/locks/compile .venv-deploy/bin/uv
