@@ -1,7 +1,8 @@
 """Whole targets through the decoder of a Transformer, all positions at once.
 
-Laid out as the other graphs are, so that it reads the matrices that they read: a query's projection
-has the same power of two in it (see `transformer_blocks.DecoderBlock`), and nothing is stored twice.
+Laid out as the other graphs are, so that it reads the matrices that they read: the projection of
+queries has the same power of two in it (see `transformer_blocks.DecoderBlock`), and nothing is
+stored twice.
 
 Dimension key:
     B: sources    S: source tokens    T: target tokens    D: width    H: heads    K: width of a head
