@@ -126,7 +126,9 @@ def _options(limits: Limits, connections: ConnectionLimits) -> Sequence[tuple[st
     def milliseconds(seconds: float) -> int:
         return round(seconds * 1000)
 
+    age = connections.max_connection_age_seconds
     return (
+        *((("grpc.max_connection_age_ms", milliseconds(age)),) if age else ()),
         ("grpc.max_receive_message_length", limits.max_request_bytes),
         ("grpc.max_send_message_length", limits.max_response_bytes),
         ("grpc.max_concurrent_streams", connections.max_streams),

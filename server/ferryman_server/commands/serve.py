@@ -4,103 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import inspect
+import os
 import signal
 import sys
 from importlib.metadata import version
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from ferryman_server.commands.config_options import bundle_argument, config_options
+from ferryman_server.config import CONFIG_VARIABLE, ServerConfig, load_config
+
 if TYPE_CHECKING:
     from ferryman_server.catalogue import Model
-    from ferryman_server.config import ServerConfig
     from ferryman_server.engine import Engine
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
-def _option(description: str, default: str, metavar: str) -> Any:
-    """Declare a flag. It stays text: `ServerConfig` reads it, together with its variable."""
-    return typer.Option(
-        help=f"{description}. [default: {default}]", metavar=metavar, show_default=False
-    )
-
-
-@app.command()
-def serve(
-    bundle: Annotated[
-        str | None,
-        typer.Argument(
-            help="Directory of a bundle, its packed form, or name of an installed model. "
-            "Without it: the model that is installed.",
-            show_default=False,
-        ),
-    ] = None,
-    *,
-    address: Annotated[
-        str | None, _option("Where to listen", "127.0.0.1:50051", "HOST:PORT")
-    ] = None,
-    workers: Annotated[
-        str | None, _option("Engine workers, each with a running batch", "the usable cores", "N")
-    ] = None,
-    threads: Annotated[
-        str | None, _option("Threads that each worker computes with", "1", "N")
-    ] = None,
-    max_rows: Annotated[
-        str | None, _option("Hypotheses in the running batch of each worker", "64", "N")
-    ] = None,
-    max_queued_tokens: Annotated[
-        str | None, _option("Source tokens that may wait; more are refused", "262144", "N")
-    ] = None,
-    max_concurrent_calls: Annotated[
-        str | None, _option("Calls at the same time; more are refused", "1024", "N")
-    ] = None,
-    device: Annotated[str | None, _option("What to compute on", "auto", "auto|cpu|cuda")] = None,
-    variant: Annotated[
-        str | None, _option("Variant of the bundle to run", "the fastest for the device", "NAME")
-    ] = None,
-    trial_seconds: Annotated[
-        str | None,
-        _option(
-            "How long a new bundle may take to load in a trial process; 0: none", "60", "SECONDS"
-        ),
-    ] = None,
-    max_bundle_bytes: Annotated[
-        str | None,
-        _option("The most that the files of a bundle may have together", "8 GiB", "BYTES"),
-    ] = None,
-    drain_seconds: Annotated[
-        str | None, _option("How long calls may take to finish after SIGTERM", "30", "SECONDS")
-    ] = None,
-    log_format: Annotated[
-        str | None, _option("How log lines are written", "text", "text|json")
-    ] = None,
-) -> None:
+def serve(*, config: str | None, **flags: str | None) -> None:
     """Serve a translation model over gRPC until SIGTERM or Ctrl-C.
 
-    Every option is also a variable: --max-rows is FERRYMAN_MAX_ROWS. The option goes first.
+    Every option is also a variable, and a key of the configuration file: --max-rows is
+    FERRYMAN_MAX_ROWS, and max_rows in the file's table "engine". The option goes before the
+    variable, and that before the file.
     """
-    from ferryman_server.config import load_config
+    file = config or os.environ.get(CONFIG_VARIABLE) or None
+    raise typer.Exit(run(load_config(flags, file)))
 
-    config = load_config(
-        {
-            "bundle": bundle,
-            "address": address,
-            "workers": workers,
-            "threads": threads,
-            "max_rows": max_rows,
-            "max_queued_tokens": max_queued_tokens,
-            "max_concurrent_calls": max_concurrent_calls,
-            "device": device,
-            "variant": variant,
-            "trial_seconds": trial_seconds,
-            "max_bundle_bytes": max_bundle_bytes,
-            "drain_seconds": drain_seconds,
-            "log_format": log_format,
-        }
-    )
-    raise typer.Exit(run(config))
+
+serve.__signature__ = inspect.Signature([bundle_argument(), *config_options()])  # type: ignore[attr-defined]
+app.command()(serve)
 
 
 def run(config: ServerConfig) -> int:
@@ -131,7 +67,6 @@ async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
     from ferryman_server.catalogue import Catalogue
     from ferryman_server.description import ServerDescription
     from ferryman_server.lifecycle import caught_signals, serve_until_end
-    from ferryman_server.limits import ConnectionLimits, Limits
     from ferryman_server.loading import device_of
     from ferryman_server.server import Server
     from ferryman_server.welcome import announce
@@ -141,18 +76,12 @@ async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
         device=device_of(config),
         started=datetime.datetime.now(datetime.UTC),
     )
-    limits = Limits(
-        max_beam_size=min(Limits().max_beam_size, config.max_rows),
-        max_num_hypotheses=min(Limits().max_num_hypotheses, config.max_rows),
-        max_queued_tokens=config.max_queued_tokens,
-        max_concurrent_calls=config.max_concurrent_calls,
-    )
     server = Server(
         Catalogue([model]),
         address=config.address,
         description=description,
-        limits=limits,
-        connections=ConnectionLimits(),
+        limits=config.limits,
+        connections=config.connections,
     )
     async with caught_signals() as signals, server:
         announce(model, config, port=server.port, version=description.version)
