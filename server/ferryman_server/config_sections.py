@@ -23,6 +23,7 @@ def _host_and_port(address: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_host_and_port)]
+Endpoint = Annotated[str, Field(pattern=r"https?://[^/]+(:\d+)?")]
 Count = Annotated[int, Field(ge=1, le=4096)]
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
@@ -119,6 +120,20 @@ class LimitsSection(ConfigSection):
     """Beam size of one request; never more than the rows of a batch"""
 
 
+class MetricsSection(ConfigSection):
+    """Where the figures of the server are."""
+
+    table = "metrics"
+    title = "Metrics and traces"
+
+    metrics_address: Address | Literal["none"] = "127.0.0.1:9464"
+    """Where Prometheus finds the metrics, or none. Where it is not set and the port is taken: a
+    free one"""
+    traces_endpoint: Endpoint | None = None
+    """OTLP collector that gets a trace of each call, as http://127.0.0.1:4317. Without it: no
+    traces. Needs the extra tracing"""
+
+
 class OperationSection(ConfigSection):
     """How the server is run."""
 
@@ -136,12 +151,15 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
     ListenSection,
     EngineSection,
     LimitsSection,
+    MetricsSection,
     OperationSection,
 )
 """In the order of the help."""
 
 
-class ServerConfig(OperationSection, LimitsSection, EngineSection, ListenSection, ModelSection):
+class ServerConfig(
+    OperationSection, MetricsSection, LimitsSection, EngineSection, ListenSection, ModelSection
+):
     """All that can be set about a server, by the names of the flags: `SECTIONS` together."""
 
     table = ""

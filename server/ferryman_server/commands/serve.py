@@ -20,6 +20,7 @@ from ferryman_server.config import CONFIG_VARIABLE, ServerConfig, load_config
 if TYPE_CHECKING:
     from ferryman_server.catalogue import Model
     from ferryman_server.engine import Engine
+    from ferryman_server.metrics import Metrics
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -46,16 +47,27 @@ def run(config: ServerConfig) -> int:
         StartError: The server cannot start; the message says why.
     """
     from ferryman_server.installed_models import find_bundle
-    from ferryman_server.loading import load_bundle, model_of, running_engine
-    from ferryman_server.logs import configure_logs
+    from ferryman_server.loading import facts_of, load_bundle, model_of, running_engine
+    from ferryman_server.logs import configure_logs, write_books
+    from ferryman_server.metrics import Metrics
+    from ferryman_server.metrics_endpoint import metrics_endpoint
 
     configure_logs(config.log_format)
     # The first process of a container ignores signals that it does not ask for, so without this
     # a stop while the model loads would be lost.
     signal.signal(signal.SIGTERM, _leave)
+    metrics = Metrics()
     bundle = load_bundle(find_bundle(config.bundle), config)
-    with running_engine(bundle, config) as engine:
-        return asyncio.run(_serve(model_of(bundle, engine), engine, config))
+    name = f"{bundle.manifest.name}@{bundle.manifest.version}"
+    with (
+        metrics_endpoint(metrics, config) as metrics_address,
+        running_engine(bundle, config, metrics.observer(name)) as engine,
+    ):
+        model = model_of(bundle, engine)
+        metrics.add_engine(name, engine.statistics, facts_of(model, config))
+        code = asyncio.run(_serve(model, engine, config, metrics, metrics_address))
+    write_books(name, engine.statistics())
+    return code
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
@@ -63,13 +75,20 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
-async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
+async def _serve(
+    model: Model,
+    engine: Engine,
+    config: ServerConfig,
+    metrics: Metrics,
+    metrics_address: str | None,
+) -> int:
     from ferryman_server.catalogue import Catalogue
     from ferryman_server.description import ServerDescription
     from ferryman_server.lifecycle import caught_signals, serve_until_end
     from ferryman_server.loading import device_of
     from ferryman_server.server import Server
-    from ferryman_server.welcome import announce
+    from ferryman_server.tracing import open_traces
+    from ferryman_server.welcome import Places, announce
 
     description = ServerDescription(
         version=version("ferryman"),
@@ -82,8 +101,12 @@ async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
         description=description,
         limits=config.limits,
         connections=config.connections,
+        metrics=metrics,
+        traces=open_traces(config.traces_endpoint, description.version),
     )
+    metrics.describe(description, max_rows=config.max_rows)
     async with caught_signals() as signals, server:
-        announce(model, config, port=server.port, version=description.version)
+        places = Places(address=server.bound_address, metrics=metrics_address)
+        announce(model, config, places, version=description.version)
         end = await serve_until_end(server, engine, signals, drain_seconds=config.drain_seconds)
     return end.exit_code

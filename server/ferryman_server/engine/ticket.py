@@ -36,6 +36,7 @@ class Ticket(Future[Result]):
         job: What to decode.
         submitted: When it came.
         boarded: When it joined a running batch.
+        began: When it had its first token.
         lane: The running batch that it belongs into.
         rows: How many hypotheses it has there.
     """
@@ -47,6 +48,7 @@ class Ticket(Future[Result]):
         self.job = job
         self.submitted = submitted
         self.boarded = submitted
+        self.began = submitted
         self.lane = LaneKey(job.search.rows, job.search.tail)
         self.rows = job.search.rows
         self._on_cancel = on_cancel
