@@ -14,7 +14,7 @@ from ferryman_server import runtime
 from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.description import Device
-from ferryman_server.engine import Engine
+from ferryman_server.engine import Engine, Observer
 from ferryman_server.quarantine import TrialLimits, known_bundles, release
 from ferryman_server.start_errors import BundleUnusableError, ConfigError, DeviceError
 
@@ -87,8 +87,15 @@ def trial_limits(config: ServerConfig | None = None) -> TrialLimits:
 
 
 @contextmanager
-def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
+def running_engine(
+    bundle: Bundle, config: ServerConfig, observer: Observer | None = None
+) -> Iterator[Engine]:
     """Give an engine that runs a bundle, proven on its golden sentences, and stop it at the end.
+
+    Args:
+        bundle: The model.
+        config: Of the server.
+        observer: Told how long its steps and waits take.
 
     Raises:
         DeviceError: The device asked for is not there.
@@ -102,6 +109,7 @@ def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
         workers=config.workers,
         max_rows=config.max_rows,
         max_queued_tokens=config.max_queued_tokens,
+        observer=observer,
     )
     engine.start()
     try:
@@ -145,6 +153,16 @@ def model_of(bundle: Bundle, engine: Engine) -> Model:
     return Model(
         manifest=bundle.manifest, digest=bundle.digest, tokenizer=bundle.tokenizer, engine=engine
     )
+
+
+def facts_of(model: Model, config: ServerConfig) -> dict[str, str]:
+    """Return what the metrics say of a model."""
+    return {
+        "digest": model.digest,
+        "family": model.manifest.family,
+        "variant": chosen_variant(model.manifest, config),
+        "languages": ",".join(f"{p.source}-{p.target}" for p in model.manifest.language_pairs),
+    }
 
 
 def device_of(config: ServerConfig) -> Device:

@@ -54,6 +54,11 @@ class Batch:
         """Those on their way."""
         return [ticket for lane in self._lanes.values() for ticket in lane.tickets]
 
+    @property
+    def state_bytes(self) -> int:
+        """The memory of the state of all lanes, in bytes."""
+        return sum(lane.state_bytes for lane in self._lanes.values())
+
     def leave(self, now: float, cancellations: int) -> list[Ticket]:
         """Let go of the tickets that were cancelled or have expired, and return them.
 

@@ -92,6 +92,11 @@ class Lane:
         return len(self._tickets)
 
     @property
+    def state_bytes(self) -> int:
+        """The memory of its state, in bytes."""
+        return self._state.nbytes
+
+    @property
     def tickets(self) -> list[Ticket]:
         """Those on their way."""
         return list(self._tickets.values())

@@ -92,6 +92,12 @@ class DecodeState:
             self._longest = max((int(self.lengths[slot, 0]) for slot in self._taken()), default=0)
         return self._longest
 
+    @property
+    def nbytes(self) -> int:
+        """The memory of all tensors, in bytes, whether anybody uses it now or not."""
+        successors = sum(tensor.nbytes for tensor in self._successors.values())
+        return successors + sum(pool.nbytes for pool in self._pools)
+
     def view(self, name: str) -> Floats:
         """Return a tensor of the slots in use, (n or R, ...), without a copy."""
         return self._pool_of[name].view(name, self.sources)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -19,6 +22,7 @@ from ferryman_server.catalogue import Catalogue, Model
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.metrics import Metrics
 from ferryman_server.server import Server
 
 TOKEN_LOG_PROB = -0.25
@@ -165,6 +169,15 @@ def make_model(engine: HeldEngine, manifest: Manifest | None = None) -> Model:
 
 
 @pytest.fixture
+def toy_runtime():
+    """A model in NumPy for a real engine, on its own architecture."""
+    folder = str(Path(__file__).parent / "engine")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module("toy_model").ToyRuntime()
+
+
+@pytest.fixture
 def engine() -> HeldEngine:
     return HeldEngine()
 
@@ -198,6 +211,7 @@ def serving(model: Model) -> Serving:
         connections: ConnectionLimits | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
+        metrics = Metrics()
         server = Server(
             Catalogue([model]),
             address=address,
@@ -214,6 +228,7 @@ def serving(model: Model) -> Serving:
             ),
             limits=Limits(**limits),
             connections=connections or ConnectionLimits(),
+            metrics=metrics,
         )
         async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield server, channel
