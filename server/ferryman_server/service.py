@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc
@@ -12,12 +14,15 @@ from ferryman_server.call import current_call
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
 from ferryman_server.limits import Limits
+from ferryman_server.live_text import Delta
+from ferryman_server.request import TranslationRequest
+from ferryman_server.streaming import stream_translation
 from ferryman_server.translation import TranslationResult
 from ferryman_server.translator import Translator
 from ferryman_server.wire.descriptions import language_pairs, model_message, server_info
 from ferryman_server.wire.pages import page
-from ferryman_server.wire.requests import parse_translation_request
-from ferryman_server.wire.responses import translation_response
+from ferryman_server.wire.requests import OutputOptions, parse_translation_request
+from ferryman_server.wire.responses import delta_response, translation_response
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -55,17 +60,44 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
     ) -> translation_service_pb2.TranslateTextResponse:
         """Translate texts, and answer when all of them are done."""
         call = current_call()
-        call.facts["texts"] = len(request.contents)
-        remaining = context.time_remaining()
-        deadline = None if remaining is None else time.monotonic() + remaining
-        asked, output = parse_translation_request(request, self._limits, deadline=deadline)
-        if request.labels:
-            call.facts["labels"] = dict(request.labels)
+        asked, output = self._asked(request, context)
         result = await self._translator.translate(asked)
         call.facts.update(_facts(result))
         return translation_response(
             result, output, request_id=call.request_id, total_seconds=call.seconds
         )
+
+    async def StreamTranslateText(
+        self, request: translation_service_pb2.StreamTranslateTextRequest, context: Context
+    ) -> AsyncIterator[translation_service_pb2.StreamTranslateTextResponse]:
+        """Translate texts, and tell of each translation as it comes about."""
+        call = current_call()
+        asked, output = self._asked(request.request, context)
+        async with aclosing(stream_translation(self._translator, asked)) as events:
+            async for event in events:
+                call.facts.setdefault("first_ms", round(call.seconds * 1000, 1))
+                if isinstance(event, Delta):
+                    yield delta_response(event)
+                    continue
+                call.facts.update(_facts(event))
+                yield translation_service_pb2.StreamTranslateTextResponse(
+                    result=translation_response(
+                        event, output, request_id=call.request_id, total_seconds=call.seconds
+                    )
+                )
+
+    def _asked(
+        self, request: translation_service_pb2.TranslateTextRequest, context: Context
+    ) -> tuple[TranslationRequest, OutputOptions]:
+        """Read a request, and note for the log what it is about."""
+        call = current_call()
+        call.facts["texts"] = len(request.contents)
+        remaining = context.time_remaining()
+        deadline = None if remaining is None else time.monotonic() + remaining
+        asked = parse_translation_request(request, self._limits, deadline=deadline)
+        if request.labels:
+            call.facts["labels"] = dict(request.labels)
+        return asked
 
     async def ListLanguagePairs(
         self, request: translation_service_pb2.ListLanguagePairsRequest, context: Context
@@ -109,10 +141,6 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
                 state=model_pb2.MODEL_STATE_READY,
             )
         )
-
-    async def StreamTranslateText(self, request: Any, context: Context) -> Any:  # type: ignore[override]
-        """Not built yet."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server does not stream yet")
 
     async def TranslateBatch(self, request: Any, context: Context) -> Any:  # type: ignore[override]
         """Not built yet."""

@@ -31,6 +31,7 @@ from ferryman_server.errors import (
 )
 from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
+from ferryman_server.live_text import LiveTexts
 from ferryman_server.request import TranslationRequest
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
@@ -64,8 +65,14 @@ class Translator:
         self._limits = limits
         self._executor = executor
 
-    async def translate(self, request: TranslationRequest) -> TranslationResult:
+    async def translate(
+        self, request: TranslationRequest, live: LiveTexts | None = None
+    ) -> TranslationResult:
         """Translate all texts of a request; cancelling this frees the engine within one step.
+
+        Args:
+            request: What is asked for.
+            live: Is told of every token as soon as it is certain; None where nobody listens.
 
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
@@ -87,7 +94,9 @@ class Translator:
         jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
         preparation_seconds = time.monotonic() - started
         self._check_queue_could_hold(jobs)
-        results = await _decode(route.model, jobs, request.deadline)
+        if live is not None:
+            jobs = live.follow(prepared, jobs, route.model)
+        results = await _decode(route.model, jobs, request.deadline, live)
         texts = await self._off_the_loop(
             compose_translations, prepared, results, options, route.model
         )
@@ -136,7 +145,9 @@ class Translator:
             raise InputTooLongError([fault], length=tokens, limit=most, unit="tokens")
 
 
-async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> list[Result]:
+async def _decode(
+    model: Model, jobs: Sequence[Job], deadline: float | None, live: LiveTexts | None
+) -> list[Result]:
     """Run the jobs through the engine, all in one batch as far as it has room.
 
     Whatever ends this early (an error of one job, the caller going away) cancels all its jobs.
@@ -148,6 +159,9 @@ async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> 
     futures: Sequence[Future[Result]] = ()
     try:
         futures = model.engine.submit(jobs)
+        if live is not None:
+            for number, future in enumerate(futures):
+                future.add_done_callback(functools.partial(live.end, number))
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
     except OverloadedError as error:
         raise QueueFullError(

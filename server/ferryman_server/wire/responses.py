@@ -10,6 +10,7 @@ from google.protobuf import duration_pb2
 from ferryman.v1 import options_pb2, translation_pb2, translation_service_pb2
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason, LengthPenalty
+from ferryman_server.live_text import Delta
 from ferryman_server.text.span import Span
 from ferryman_server.translation import (
     TextHypothesis,
@@ -69,6 +70,18 @@ def translation_response(
         decoding=_decoding(result.decoding),
         source_language_code=result.languages.source,
         target_language_code=result.languages.target,
+    )
+
+
+def delta_response(delta: Delta) -> translation_service_pb2.StreamTranslateTextResponse:
+    """Return the message for a piece of a translation."""
+    return translation_service_pb2.StreamTranslateTextResponse(
+        delta=translation_pb2.TranslationDelta(
+            index=delta.index,
+            text=delta.text,
+            token_count=delta.token_count,
+            is_last=delta.is_last,
+        )
     )
 
 
