@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import grpc
 
 from ferryman.v1 import model_pb2, translation_service_pb2, translation_service_pb2_grpc
+from ferryman_server.admission import Admission
+from ferryman_server.batch_stream import Batch
 from ferryman_server.call import current_call
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
@@ -19,6 +21,7 @@ from ferryman_server.request import TranslationRequest
 from ferryman_server.streaming import stream_translation
 from ferryman_server.translation import TranslationResult
 from ferryman_server.translator import Translator
+from ferryman_server.wire.batches import BatchSettings, outcome_response, started_response
 from ferryman_server.wire.descriptions import language_pairs, model_message, server_info
 from ferryman_server.wire.pages import page
 from ferryman_server.wire.requests import OutputOptions, parse_translation_request
@@ -39,6 +42,7 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
     Args:
         translator: What translates.
         catalogue: The models there are.
+        admission: Tells when the server takes nothing new.
         limits: What one request may be.
         description: What `GetServerInfo` tells.
     """
@@ -47,11 +51,13 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
         self,
         translator: Translator,
         catalogue: Catalogue,
+        admission: Admission,
         limits: Limits,
         description: ServerDescription,
     ) -> None:
         self._translator = translator
         self._catalogue = catalogue
+        self._admission = admission
         self._limits = limits
         self._description = description
 
@@ -86,15 +92,38 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
                     )
                 )
 
+    async def TranslateBatch(
+        self,
+        requests: AsyncIterator[translation_service_pb2.TranslateBatchRequest],
+        context: Context,
+    ) -> AsyncIterator[translation_service_pb2.TranslateBatchResponse]:
+        """Translate texts as they come in, and answer each as soon as it is done."""
+        call = current_call()
+        settings = await BatchSettings.read(requests, self._limits, deadline=_deadline(context))
+        plan = self._translator.plan(settings.request)
+        settings = settings.with_plan(plan)
+        yield started_response(plan, self._limits, call.request_id)
+        batch = Batch(
+            self._translator,
+            max_texts=self._limits.max_batch_items,
+            closing=self._admission.closing(),
+        )
+        facts = call.facts = {**call.facts, "model": plan.route.model.full_name}
+        counts = dict.fromkeys(("texts", "errors"), 0)
+        async with aclosing(batch.outcomes(settings.texts(requests))) as outcomes:
+            async for outcome in outcomes:
+                counts["texts"] += 1
+                counts["errors"] += isinstance(outcome.answer, Exception)
+                facts.update(counts)
+                yield outcome_response(outcome, settings.output, call.request_id)
+
     def _asked(
         self, request: translation_service_pb2.TranslateTextRequest, context: Context
     ) -> tuple[TranslationRequest, OutputOptions]:
         """Read a request, and note for the log what it is about."""
         call = current_call()
         call.facts["texts"] = len(request.contents)
-        remaining = context.time_remaining()
-        deadline = None if remaining is None else time.monotonic() + remaining
-        asked = parse_translation_request(request, self._limits, deadline=deadline)
+        asked = parse_translation_request(request, self._limits, deadline=_deadline(context))
         if request.labels:
             call.facts["labels"] = dict(request.labels)
         return asked
@@ -142,10 +171,6 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
             )
         )
 
-    async def TranslateBatch(self, request: Any, context: Context) -> Any:  # type: ignore[override]
-        """Not built yet."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server takes no batches yet")
-
     async def ScoreText(self, request: Any, context: Context) -> Any:
         """Not built yet."""
         raise NotImplementedError
@@ -159,6 +184,12 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
     ) -> translation_service_pb2.GetServerInfoResponse:
         """Tell what the server is."""
         return server_info(self._description, self._catalogue, self._limits)
+
+
+def _deadline(context: Context) -> float | None:
+    """Return when the transport gives up, on `time.monotonic`'s clock."""
+    remaining: float | None = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
 
 
 def _facts(result: TranslationResult) -> dict[str, object]:

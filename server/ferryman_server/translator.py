@@ -7,11 +7,12 @@ import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
 from ferryman_server.catalogue import Catalogue, Model, Route
 from ferryman_server.composition import PreparedText, compose_translations
-from ferryman_server.decoding import apply_options
+from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import (
     DeadlineError,
     EngineStoppedError,
@@ -50,6 +51,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which model a request is for, and how it decodes."""
+
+    route: Route
+    options: AppliedOptions
+
+
 class Translator:
     """Answers translation requests.
 
@@ -83,12 +92,8 @@ class Translator:
             DeadlineExceededError: The deadline passed.
             EngineFailedError: Decoding failed; the request is not to blame.
         """
-        route = self._catalogue.route(
-            request.model, request.source_language, request.target_language
-        )
-        options = apply_options(
-            request.decoding, route.model.manifest, alternatives=request.alternatives
-        )
+        plan = self.plan(request)
+        route, options = plan.route, plan.options
         started = time.monotonic()
         prepared = await self._prepare(request, route)
         jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
@@ -103,10 +108,26 @@ class Translator:
         return TranslationResult(
             texts=texts,
             model=route.model.full_name,
+            model_digest=route.model.digest,
             languages=route.languages,
             decoding=options,
             work=_work(request, jobs, results, texts, preparation_seconds),
         )
+
+    def plan(self, request: TranslationRequest) -> Plan:
+        """Return how a request would be translated now.
+
+        Raises:
+            ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
+            InvalidRequestError: Its options contradict each other, or its model.
+        """
+        route = self._catalogue.route(
+            request.model, request.source_language, request.target_language
+        )
+        options = apply_options(
+            request.decoding, route.model.manifest, alternatives=request.alternatives
+        )
+        return Plan(route, options)
 
     async def _prepare(self, request: TranslationRequest, route: Route) -> list[PreparedText]:
         """Prepare text by text, so that requests with many texts take turns in the executor."""
