@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ferryman_server.engine.encoding import encode
 from ferryman_server.engine.lane import Finished, Lane
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.ticket import LaneKey, Ticket
@@ -72,9 +73,17 @@ class Batch:
         self.next_deadline = min(deadlines, default=math.inf)
         return leaving
 
-    def round(self, boarders: Sequence[Ticket]) -> tuple[list[Finished], Work]:
-        """Let tickets join, and advance every lane by one step."""
+    def round(
+        self, boarders: Sequence[Ticket], companions: Sequence[Ticket] = ()
+    ) -> tuple[list[Finished], Work]:
+        """Let tickets join, and advance every lane by one step.
+
+        Args:
+            boarders: Who joins.
+            companions: Who still waits, but is encoded along with them.
+        """
         work = Work(rounds=1)
+        encode(self._runtime, [*boarders, *companions])
         for key in sorted({ticket.lane for ticket in boarders}):
             joining = [ticket for ticket in boarders if ticket.lane == key]
             work.ragged_admissions += self._lane(key).admit(joining)

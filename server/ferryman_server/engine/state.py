@@ -97,18 +97,23 @@ class DecodeState:
             return self._successors[name][: self.sources * self.width]
         return self.view(name)
 
-    def admit(self, outputs: Mapping[str, Floats]) -> list[int]:
-        """Give each source of an encoded chunk a slot, gaps first.
+    def admit(
+        self, outputs: Mapping[str, Floats], sources: Sequence[int] | None = None
+    ) -> list[int]:
+        """Give sources of an encoded chunk a slot each, gaps first.
 
         Args:
             outputs: What the encoder returned, by name of the state tensor, each (B, ...): all of
                 the memory, whose source length is a multiple of `SOURCE_STEP`, and the recurrent
                 tensors that do not start as padding. A model without attention has no memory.
+            sources: Which of the B, at least one; None for all.
 
         Returns:
-            The slot of every source of the chunk.
+            The slot of each of them.
         """
-        count, length = self._chunk_shape(outputs)
+        encoded, length = self._chunk_shape(outputs)
+        sources = range(encoded) if sources is None else sources
+        count = len(sources)
         if count > self.max_sources - self.sources + len(self._gaps):
             raise ValueError(f"no room for {count} more sources")
         self._fit_source_length(length)
@@ -116,7 +121,7 @@ class DecodeState:
         self._gaps.difference_update(slots)
         slots += range(self.sources, self.sources + count - len(slots))
         self.sources = max(self.sources, slots[-1] + 1)
-        for source, slot in enumerate(slots):
+        for source, slot in zip(sources, slots, strict=True):
             self.lengths[slot] = 0
             self._source_lengths[slot] = length
             for pool in self._pools:

@@ -73,7 +73,7 @@ class Worker:
         for ticket in orders.boarders:
             ticket.boarded = orders.now
         try:
-            finished, work = self._batch.round(orders.boarders)
+            finished, work = self._batch.round(orders.boarders, orders.companions)
             # As long as nobody comes, leaves or is done there is nothing to settle under the lock.
             while not finished and work.rounds < _UNSETTLED_ROUNDS and self._is_quiet(orders):
                 finished, more = self._batch.round(())
