@@ -73,7 +73,8 @@ class Server:
         )
         translator = Translator(catalogue, limits, self._executor)
         translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
-            TranslationService(translator, catalogue, limits, description), self._grpc
+            TranslationService(translator, catalogue, self._admission, limits, description),
+            self._grpc,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         _add_reflection(self._grpc, [SERVICE, health.SERVICE_NAME])
