@@ -34,6 +34,8 @@ class Engine:
         max_batch_tokens: The most tokens, of sources and targets with their padding, that the
             batch of one worker may grow to. It bounds the memory for state.
         max_queued_tokens: The most source tokens that may wait.
+        max_lanes: The most running batches of a worker, one for each beam width and tail, each with
+            memory of its own; None for any number, which fits memory that grows as it is used.
         observer: Told how long steps and waits take.
     """
 
@@ -45,6 +47,7 @@ class Engine:
         max_rows: int = 64,
         max_batch_tokens: int = 65_536,
         max_queued_tokens: int = 65_536,
+        max_lanes: int | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._runtime = runtime
@@ -54,6 +57,7 @@ class Engine:
                 max_rows=max_rows,
                 max_batch_tokens=max_batch_tokens,
                 max_queued_tokens=max_queued_tokens,
+                max_lanes=max_lanes,
             )
         )
         self._workers = [

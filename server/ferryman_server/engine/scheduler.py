@@ -29,12 +29,21 @@ class Scheduler:
     Args:
         max_rows: The most hypotheses in the running batches of one worker.
         max_batch_tokens: The most tokens, of sources and targets, that they may grow to.
+        max_lanes: The most of them at a time; None for any number.
         max_queued_tokens: The most source tokens in the queue.
     """
 
-    def __init__(self, *, max_rows: int, max_batch_tokens: int, max_queued_tokens: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_rows: int,
+        max_batch_tokens: int,
+        max_queued_tokens: int,
+        max_lanes: int | None = None,
+    ) -> None:
         self.max_rows = max_rows
         self.max_batch_tokens = max_batch_tokens
+        self.max_lanes = max_lanes
         self.max_queued_tokens = max_queued_tokens
         self.queued_tokens = 0
         self._waiting: dict[Ticket, None] = {}
@@ -100,7 +109,7 @@ class Scheduler:
         """
         if not self._waiting:
             return []
-        load = _Load(self.max_rows, self.max_batch_tokens)
+        load = _Load(self.max_rows, self.max_batch_tokens, self.max_lanes)
         for ticket in running:
             load.add(ticket)
         # What cannot be shared equally is for a worker that is idle.
@@ -148,8 +157,9 @@ class _Load:
     longest target of the lane may have.
     """
 
-    def __init__(self, max_rows: int, max_tokens: int) -> None:
+    def __init__(self, max_rows: int, max_tokens: int, max_lanes: int | None) -> None:
         self.rows = 0
+        self._max_lanes = max_lanes
         self._max_rows = max_rows
         self._max_tokens = max_tokens
         self._lanes: dict[LaneKey, tuple[int, int, int]] = {}
@@ -159,6 +169,8 @@ class _Load:
         if not self.rows:
             return True
         lanes = self._lanes | {ticket.lane: self._lane_with(ticket)}
+        if self._max_lanes is not None and len(lanes) > self._max_lanes:
+            return False
         tokens = sum(
             n * (source + lane.width * target) for lane, (n, source, target) in lanes.items()
         )

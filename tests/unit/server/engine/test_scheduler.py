@@ -18,8 +18,13 @@ def ticket(*, rows=1, tokens=4, max_tokens=10, deadline=None) -> Ticket:
     return Ticket(Job(source=(5,) * (tokens - 1), search=search, deadline=deadline), 0.0)
 
 
-def scheduler(*, rows=8, batch_tokens=10_000, queued_tokens=10_000) -> Scheduler:
-    return Scheduler(max_rows=rows, max_batch_tokens=batch_tokens, max_queued_tokens=queued_tokens)
+def scheduler(*, rows=8, batch_tokens=10_000, queued_tokens=10_000, lanes=None) -> Scheduler:
+    return Scheduler(
+        max_rows=rows,
+        max_batch_tokens=batch_tokens,
+        max_queued_tokens=queued_tokens,
+        max_lanes=lanes,
+    )
 
 
 def board(queue: Scheduler, running=(), *, idle_workers=0, now=0.0) -> list[Ticket]:
@@ -55,6 +60,15 @@ def test_the_token_budget_counts_padding_and_room_to_grow():
         queue = scheduler(batch_tokens=budget)
         queue.enqueue([short, long], 0.0)
         assert board(queue) == boarders
+
+
+def test_a_width_more_than_there_is_memory_for_waits_its_turn():
+    queue, running = scheduler(lanes=2), [ticket(rows=1), ticket(rows=2)]
+    third, again = ticket(rows=3), ticket(rows=2)
+    queue.enqueue([third, again], 0.0)
+    assert board(queue, running) == []
+    assert board(queue, running[:1]) == [third]
+    assert board(queue, running) == [again]
 
 
 def test_one_alone_boards_whatever_its_size():
