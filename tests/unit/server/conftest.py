@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -19,6 +22,7 @@ from ferryman_server.catalogue import Catalogue, Model
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.metrics import Metrics
 from ferryman_server.server import Server
 
 TOKEN_LOG_PROB = -0.25
@@ -73,7 +77,11 @@ class HeldEngine:
             if self.failure is not None:
                 future.set_exception(self.failure)
             else:
-                future.set_result(upper_case(job))
+                result = upper_case(job)
+                if job.listener is not None:
+                    for token in result.hypotheses[0].ids:
+                        job.listener((token,))
+                future.set_result(result)
 
 
 def upper_case(job: Job) -> Result:
@@ -165,6 +173,15 @@ def make_model(engine: HeldEngine, manifest: Manifest | None = None) -> Model:
 
 
 @pytest.fixture
+def toy_runtime():
+    """A model in NumPy for a real engine, on its own architecture."""
+    folder = str(Path(__file__).parent / "engine")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module("toy_model").ToyRuntime()
+
+
+@pytest.fixture
 def engine() -> HeldEngine:
     return HeldEngine()
 
@@ -196,10 +213,12 @@ def serving(model: Model) -> Serving:
         *,
         address: str = "127.0.0.1:0",
         connections: ConnectionLimits | None = None,
+        models: Sequence[Model] | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
+        metrics = Metrics()
         server = Server(
-            Catalogue([model]),
+            Catalogue(models or [model]),
             address=address,
             description=ServerDescription(
                 version="9.8.7",
@@ -214,6 +233,7 @@ def serving(model: Model) -> Serving:
             ),
             limits=Limits(**limits),
             connections=connections or ConnectionLimits(),
+            metrics=metrics,
         )
         async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield server, channel
