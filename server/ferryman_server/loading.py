@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from ferryman_bundle import Bundle, BundleError
@@ -135,8 +134,7 @@ def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise BundleUnusableError(
-            f"ONNX Runtime {version('onnxruntime')} does not run this bundle ({reason}); "
-            "export it anew"
+            f"ONNX Runtime {runtime.VERSION} does not run this bundle ({reason}); export it anew"
         ) from error
     return ready
 
@@ -172,7 +170,7 @@ def device_of(config: ServerConfig) -> Device:
     return Device(
         provider="CPUExecutionProvider",
         runtime="onnxruntime",
-        runtime_version=version("onnxruntime"),
+        runtime_version=runtime.VERSION,
         workers=config.workers,
         threads_per_worker=config.threads,
     )

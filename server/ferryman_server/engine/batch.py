@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ferryman_server.engine.encoding import encode
 from ferryman_server.engine.lane import Finished, Lane
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.ticket import LaneKey, Ticket
@@ -77,15 +78,19 @@ class Batch:
         self.next_deadline = min(deadlines, default=math.inf)
         return leaving
 
-    def round(self, boarders: Sequence[Ticket]) -> tuple[list[Finished], Work]:
-        """Let tickets join, and advance every lane by one step."""
+    def round(
+        self, boarders: Sequence[Ticket], companions: Sequence[Ticket] = ()
+    ) -> tuple[list[Finished], Work]:
+        """Let tickets join, and advance every lane by one step.
+
+        Args:
+            boarders: Who joins.
+            companions: Who still waits, but is encoded along with them.
+        """
         work = Work(rounds=1)
-        for key in sorted({ticket.lane for ticket in boarders}):
-            joining = [ticket for ticket in boarders if ticket.lane == key]
-            work.ragged_admissions += self._lane(key).admit(joining)
-        for ticket in boarders:
-            if ticket.job.deadline is not None:
-                self.next_deadline = min(self.next_deadline, ticket.job.deadline)
+        if boarders:
+            encode(self._runtime, [*boarders, *companions])
+            work.ragged_admissions = self._admit(boarders)
         finished = []
         for lane in self._lanes.values():
             if lane.sources:
@@ -94,6 +99,16 @@ class Batch:
                 finished += lane.step()
             work.bytes_copied += lane.take_bytes_copied()
         return finished, work
+
+    def _admit(self, boarders: Sequence[Ticket]) -> int:
+        """Let tickets join their lanes; return how many joined others under way."""
+        for ticket in boarders:
+            if ticket.job.deadline is not None:
+                self.next_deadline = min(self.next_deadline, ticket.job.deadline)
+        return sum(
+            self._lane(key).admit([ticket for ticket in boarders if ticket.lane == key])
+            for key in sorted({ticket.lane for ticket in boarders})
+        )
 
     def _lane(self, key: LaneKey) -> Lane:
         if key not in self._lanes:

@@ -41,6 +41,8 @@ class Orders:
 
     now: float
     boarders: list[Ticket]
+    companions: list[Ticket]
+    """Those who still wait and are encoded along with the boarders."""
     expired: list[Ticket]
     """Those whose deadline passed in the queue."""
     waiting: bool
@@ -137,6 +139,7 @@ class Dispatcher:
                     return Orders(
                         now=now,
                         boarders=boarders,
+                        companions=self._scheduler.companions(boarders),
                         expired=expired,
                         waiting=waiting,
                         changes=self.changes,

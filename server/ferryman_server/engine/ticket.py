@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from ferryman_server.engine.encoding import Encoded
 from ferryman_server.engine.job import Job, Result
 from ferryman_server.engine.search_options import Tail
 
@@ -39,6 +40,8 @@ class Ticket(Future[Result]):
         began: When it had its first token.
         lane: The running batch that it belongs into.
         rows: How many hypotheses it has there.
+        encoded: Its encoded source, from when there is one until it has boarded.
+        is_chosen: Whether a worker encodes it before its turn.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class Ticket(Future[Result]):
         self.began = submitted
         self.lane = LaneKey(job.search.rows, job.search.tail)
         self.rows = job.search.rows
+        self.encoded: Encoded | None = None
+        self.is_chosen = False
         self._on_cancel = on_cancel
         self._is_deaf = False
 

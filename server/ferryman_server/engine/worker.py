@@ -82,7 +82,7 @@ class Worker:
         for ticket in orders.boarders:
             ticket.boarded = orders.now
         try:
-            finished, work = self._round(orders.boarders)
+            finished, work = self._round(orders.boarders, orders.companions)
             # As long as nobody comes, leaves or is done there is nothing to settle under the lock.
             while not finished and work.rounds < _UNSETTLED_ROUNDS and self._is_quiet(orders):
                 finished, more = self._round(())
@@ -100,10 +100,12 @@ class Worker:
             self._observer.completed(result)
         deliver(self._dispatcher, answers)
 
-    def _round(self, boarders: Sequence[Ticket]) -> tuple[list[Finished], Work]:
+    def _round(
+        self, boarders: Sequence[Ticket], companions: Sequence[Ticket] = ()
+    ) -> tuple[list[Finished], Work]:
         """Do one round of the batch, and say how long it took."""
         before = time.monotonic()
-        finished, work = self._batch.round(boarders)
+        finished, work = self._batch.round(boarders, companions)
         now = time.monotonic()
         if work.steps:
             self._observer.stepped(now - before)
