@@ -81,7 +81,8 @@ class Server:
         self._probe = grpc.aio.server(options=options)
         translator = Translator(catalogue, limits, self._executor)
         translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
-            TranslationService(translator, catalogue, limits, description), self._grpc
+            TranslationService(translator, catalogue, self._admission, limits, description),
+            self._grpc,
         )
         for server in (self._grpc, self._probe):
             health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -117,6 +117,7 @@ class TranslationResult:
     """One for each text, in order."""
     model: str
     """The model that translated, as ``name@version``."""
+    model_digest: str
     languages: LanguagePair
     decoding: AppliedOptions
     """The options applied: those of the request, and the model's where it had none."""

@@ -7,11 +7,12 @@ import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
 from ferryman_server.catalogue import Catalogue, Model, Route
 from ferryman_server.composition import PreparedText, compose_translations
-from ferryman_server.decoding import apply_options
+from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import (
     DeadlineError,
     EngineStoppedError,
@@ -31,6 +32,7 @@ from ferryman_server.errors import (
 )
 from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
+from ferryman_server.live_text import LiveTexts
 from ferryman_server.request import TranslationRequest
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
@@ -49,6 +51,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which model a request is for, and how it decodes."""
+
+    route: Route
+    options: AppliedOptions
+
+
 class Translator:
     """Answers translation requests.
 
@@ -64,8 +74,14 @@ class Translator:
         self._limits = limits
         self._executor = executor
 
-    async def translate(self, request: TranslationRequest) -> TranslationResult:
+    async def translate(
+        self, request: TranslationRequest, live: LiveTexts | None = None
+    ) -> TranslationResult:
         """Translate all texts of a request; cancelling this frees the engine within one step.
+
+        Args:
+            request: What is asked for.
+            live: Is told of every token as soon as it is certain; None where nobody listens.
 
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
@@ -76,28 +92,42 @@ class Translator:
             DeadlineExceededError: The deadline passed.
             EngineFailedError: Decoding failed; the request is not to blame.
         """
-        route = self._catalogue.route(
-            request.model, request.source_language, request.target_language
-        )
-        options = apply_options(
-            request.decoding, route.model.manifest, alternatives=request.alternatives
-        )
+        plan = self.plan(request)
+        route, options = plan.route, plan.options
         started = time.monotonic()
         prepared = await self._prepare(request, route)
         jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
         preparation_seconds = time.monotonic() - started
         self._check_queue_could_hold(jobs)
-        results = await _decode(route.model, jobs, request.deadline)
+        if live is not None:
+            jobs = live.follow(prepared, jobs, route.model)
+        results = await _decode(route.model, jobs, request.deadline, live)
         texts = await self._off_the_loop(
             compose_translations, prepared, results, options, route.model
         )
         return TranslationResult(
             texts=texts,
             model=route.model.full_name,
+            model_digest=route.model.digest,
             languages=route.languages,
             decoding=options,
             work=_work(request, jobs, results, texts, preparation_seconds),
         )
+
+    def plan(self, request: TranslationRequest) -> Plan:
+        """Return how a request would be translated now.
+
+        Raises:
+            ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
+            InvalidRequestError: Its options contradict each other, or its model.
+        """
+        route = self._catalogue.route(
+            request.model, request.source_language, request.target_language
+        )
+        options = apply_options(
+            request.decoding, route.model.manifest, alternatives=request.alternatives
+        )
+        return Plan(route, options)
 
     async def _prepare(self, request: TranslationRequest, route: Route) -> list[PreparedText]:
         """Prepare text by text, so that requests with many texts take turns in the executor."""
@@ -136,7 +166,9 @@ class Translator:
             raise InputTooLongError([fault], length=tokens, limit=most, unit="tokens")
 
 
-async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> list[Result]:
+async def _decode(
+    model: Model, jobs: Sequence[Job], deadline: float | None, live: LiveTexts | None
+) -> list[Result]:
     """Run the jobs through the engine, all in one batch as far as it has room.
 
     Whatever ends this early (an error of one job, the caller going away) cancels all its jobs.
@@ -148,6 +180,9 @@ async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> 
     futures: Sequence[Future[Result]] = ()
     try:
         futures = model.engine.submit(jobs)
+        if live is not None:
+            for number, future in enumerate(futures):
+                future.add_done_callback(functools.partial(live.end, number))
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
     except OverloadedError as error:
         raise QueueFullError(

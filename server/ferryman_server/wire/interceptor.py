@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -29,7 +30,7 @@ Context: TypeAlias = Any
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every method with a single request.
+    """Wraps every method of ours, and every other with a single request and a single answer.
 
     gRPC would decode the request before the method is called, and answer bytes that are no message
     with UNKNOWN. So the method gets the bytes, and decodes them where errors become statuses.
@@ -51,38 +52,39 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Return the handler of a method, wrapped."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
+        if handler is None or handler.request_deserializer is None:
             return handler
-        method_body: Callable[[object, Context], Any] = handler.unary_unary
-        decode = handler.request_deserializer
         service, _, method = handler_call_details.method.lstrip("/").rpartition("/")
-        is_ours = service == SERVICE
+        answers = _Answers(self, method, handler, is_ours=service == SERVICE)
+        if handler.unary_unary is not None:
+            return answers.handler(grpc.unary_unary_rpc_method_handler, answers.one)
+        if not answers.is_ours:
+            return handler
+        if handler.unary_stream is not None:
+            return answers.handler(grpc.unary_stream_rpc_method_handler, answers.many)
+        return answers.handler(grpc.stream_stream_rpc_method_handler, answers.many_to_many)
 
-        async def answer(raw: bytes, context: Context) -> object:
-            call = _new_call(method, context, is_routine=not is_ours)
-            enter_call(call)
-            self._log.began(call)
-            try:
-                if is_ours:
-                    self._enter(call, context)
-                request = _decoded(decode, raw, call)
-                response = await method_body(request, context)
-            except grpc.aio.AbortError:
-                self._log.ended(call, _code_of(context))
-                raise
-            except asyncio.CancelledError:
-                self._log.ended(call, _ended_early(context))
-                raise
-            except Exception as error:
-                await self._abort(context, call, error)
+    @asynccontextmanager
+    async def guarded(self, method: str, context: Context, *, is_ours: bool) -> AsyncIterator[Call]:
+        """Let a call in, make a status of whatever it raises, and keep the books of it."""
+        call = _new_call(method, context, is_routine=not is_ours)
+        enter_call(call)
+        self._log.began(call)
+        try:
             if is_ours:
-                context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
-            self._log.ended(call, grpc.StatusCode.OK)
-            return response
-
-        return grpc.unary_unary_rpc_method_handler(
-            answer, request_deserializer=None, response_serializer=handler.response_serializer
-        )
+                self._enter(call, context)
+            yield call
+        except grpc.aio.AbortError:
+            self._log.ended(call, _code_of(context))
+            raise
+        except asyncio.CancelledError:
+            self._log.ended(call, _ended_early(context))
+            raise
+        except Exception as error:
+            await self._abort(context, call, error)
+        if is_ours:
+            context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        self._log.ended(call, grpc.StatusCode.OK)
 
     def _enter(self, call: Call, context: Context) -> None:
         self._admission.enter()
@@ -95,10 +97,66 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(error, ServiceError):
             call.facts["reason"] = error.reason
             self._log.ended(call, error.code)
+        elif isinstance(error, NotImplementedError):
+            self._log.ended(call, grpc.StatusCode.UNIMPLEMENTED)
         else:
             self._log.ended(call, grpc.StatusCode.INTERNAL, error)
         await context.abort_with_status(rpc_status.to_status(status))
         raise AssertionError("abort raises")
+
+
+class _Answers:
+    """What gRPC calls in place of a method: bytes in, messages out.
+
+    Those with many answers write them rather than yield them, so that whatever ends a call early
+    is raised here, and closes what makes the answers, at once.
+    """
+
+    def __init__(
+        self, interceptor: CallInterceptor, method: str, handler: Handler, *, is_ours: bool
+    ) -> None:
+        self._interceptor = interceptor
+        self._method = method
+        body: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
+        self._body: Callable[[Any, Context], Any] = body
+        assert handler.request_deserializer is not None
+        self._decode = handler.request_deserializer
+        self._encode = handler.response_serializer
+        self.is_ours = is_ours
+
+    def handler(self, make: Callable[..., Handler], answer: Callable[..., Any]) -> Handler:
+        """Return what gRPC takes for a method that is answered in one of the ways below."""
+        return make(answer, request_deserializer=None, response_serializer=self._encode)
+
+    async def one(self, raw: bytes, context: Context) -> object:
+        """Answer one message by one."""
+        async with self._guarded(context) as call:
+            return await self._body(_decoded(self._decode, raw, call), context)
+        raise AssertionError("what guards a call lets every exception through")
+
+    async def many(self, raw: bytes, context: Context) -> None:
+        """Answer one message by many."""
+        async with self._guarded(context) as call:
+            await _write_all(self._body(_decoded(self._decode, raw, call), context), context)
+
+    async def many_to_many(self, raws: AsyncIterator[bytes], context: Context) -> None:
+        """Answer many messages by many."""
+        async with self._guarded(context) as call:
+            requests = (_decoded(self._decode, raw, call) async for raw in raws)
+            await _write_all(self._body(requests, context), context)
+
+    def _guarded(self, context: Context) -> AbstractAsyncContextManager[Call]:
+        return self._interceptor.guarded(self._method, context, is_ours=self.is_ours)
+
+
+async def _write_all(responses: AsyncGenerator[object, None], context: Context) -> None:
+    async with aclosing(responses):
+        async for response in responses:
+            try:
+                await context.write(response)
+            except (grpc.aio.InternalError, grpc.aio.UsageError) as error:
+                # Its reader has gone, and gRPC has not said so yet.
+                raise asyncio.CancelledError from error
 
 
 def _new_call(method: str, context: Context, *, is_routine: bool) -> Call:
@@ -125,7 +183,8 @@ def _decoded(decode: Callable[[bytes], object], raw: bytes, call: Call) -> objec
     except DecodeError as error:
         fault = Fault("", "the bytes are no message of this method")
         raise InvalidRequestError([fault]) from error
-    request_id = getattr(request, "request_id", "")
+    named = getattr(request, "request", None) or getattr(request, "config", None) or request
+    request_id = getattr(named, "request_id", "")
     if request_id and valid_request_id(request_id):
         call.request_id = request_id
     return request

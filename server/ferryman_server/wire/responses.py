@@ -10,6 +10,7 @@ from google.protobuf import duration_pb2
 from ferryman.v1 import options_pb2, translation_pb2, translation_service_pb2
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason, LengthPenalty
+from ferryman_server.live_text import Delta
 from ferryman_server.text.span import Span
 from ferryman_server.translation import (
     TextHypothesis,
@@ -17,6 +18,7 @@ from ferryman_server.translation import (
     TranslatedSentence,
     TranslationResult,
     WarningKind,
+    Work,
 )
 from ferryman_server.wire.requests import OutputOptions
 from ferryman_server.wire.statuses import status_of
@@ -51,14 +53,10 @@ def translation_response(
     """
     work = result.work
     return translation_service_pb2.TranslateTextResponse(
-        translations=[_translation(text, output, request_id) for text in result.texts],
+        translations=[translation_message(text, output, request_id) for text in result.texts],
         model=result.model,
-        usage=translation_pb2.Usage(
-            source_characters=work.characters,
-            sentences=work.sentences,
-            source_tokens=work.source_tokens,
-            target_tokens=work.target_tokens,
-        ),
+        model_digest=result.model_digest,
+        usage=usage_message(work),
         timings=translation_pb2.Timings(
             total_duration=_duration(total_seconds),
             preparation_duration=_duration(work.preparation_seconds),
@@ -66,15 +64,43 @@ def translation_response(
             decode_duration=_duration(work.decode_seconds),
         ),
         request_id=request_id,
-        decoding=_decoding(result.decoding),
+        decoding=decoding_message(result.decoding),
         source_language_code=result.languages.source,
         target_language_code=result.languages.target,
     )
 
 
-def _translation(
+def delta_response(delta: Delta) -> translation_service_pb2.StreamTranslateTextResponse:
+    """Return the message for a piece of a translation."""
+    return translation_service_pb2.StreamTranslateTextResponse(
+        delta=translation_pb2.TranslationDelta(
+            index=delta.index,
+            text=delta.text,
+            token_count=delta.token_count,
+            is_last=delta.is_last,
+        )
+    )
+
+
+def error_translation(error: Exception, request_id: str) -> translation_pb2.Translation:
+    """Return the message for a text that has no translation."""
+    return translation_pb2.Translation(error=status_of(error, request_id))
+
+
+def usage_message(work: Work) -> translation_pb2.Usage:
+    """Return the message that says how much there was to do."""
+    return translation_pb2.Usage(
+        source_characters=work.characters,
+        sentences=work.sentences,
+        source_tokens=work.source_tokens,
+        target_tokens=work.target_tokens,
+    )
+
+
+def translation_message(
     text: TextTranslation, output: OutputOptions, request_id: str
 ) -> translation_pb2.Translation:
+    """Return the message for the translation of a text, or for why there is none."""
     message = translation_pb2.Translation(
         hypotheses=[_hypothesis(hypothesis, output) for hypothesis in text.hypotheses],
         warnings=[
@@ -113,7 +139,8 @@ def _sentence(sentence: TranslatedSentence) -> translation_pb2.Sentence:
     )
 
 
-def _decoding(options: AppliedOptions) -> options_pb2.DecodingOptions:
+def decoding_message(options: AppliedOptions) -> options_pb2.DecodingOptions:
+    """Return the message that says how texts are decoded."""
     message = options_pb2.DecodingOptions(
         beam_size=options.beam_size,
         num_hypotheses=options.num_hypotheses,

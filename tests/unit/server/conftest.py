@@ -78,7 +78,11 @@ class HeldEngine:
             if self.failure is not None:
                 future.set_exception(self.failure)
             else:
-                future.set_result(upper_case(job))
+                result = upper_case(job)
+                if job.listener is not None:
+                    for token in result.hypotheses[0].ids:
+                        job.listener((token,))
+                future.set_result(result)
 
 
 def upper_case(job: Job) -> Result:
@@ -211,11 +215,12 @@ def serving(model: Model) -> Serving:
         address: str = "127.0.0.1:0",
         connections: ConnectionLimits | None = None,
         security: Security | None = None,
+        models: Sequence[Model] | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
         metrics = Metrics()
         server = Server(
-            Catalogue([model]),
+            Catalogue(models or [model]),
             address=address,
             description=ServerDescription(
                 version="9.8.7",
