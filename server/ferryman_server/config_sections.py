@@ -108,6 +108,10 @@ class LimitsSection(ConfigSection):
 
     max_queued_tokens: Annotated[int, Field(ge=1024)] = Limits.max_queued_tokens
     """Source tokens that may wait; more are refused"""
+    max_wait_seconds: Seconds = 60.0
+    """A sentence whose turn would come later than that is refused at once, with the wait"""
+    ageing_seconds: Seconds = 10.0
+    """After waiting so long a sentence rises by one priority"""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Limits.max_concurrent_calls
     """Calls at the same time; more are refused"""
     max_texts: Annotated[int, Field(ge=1)] = Limits.max_texts
@@ -120,6 +124,25 @@ class LimitsSection(ConfigSection):
     """Bytes of one response message"""
     max_beam_size: Annotated[int, Field(ge=1, le=64)] = Limits.max_beam_size
     """Beam size of one request; never more than the rows of a batch"""
+
+
+class SecuritySection(ConfigSection):
+    """Who may call, and what goes over the wire in the clear."""
+
+    table = "security"
+    title = "Security"
+
+    tls_certificate: str | None = None
+    """The server's certificate chain, PEM. Without it: plain text"""
+    tls_key: str | None = None
+    """Its private key, PEM, without a password"""
+    tls_client_ca: str | None = None
+    """Certificates, PEM, of who signs the certificates of clients; each client then needs one"""
+    keys_file: str | None = None
+    """File of API keys, as ferryman keys makes it; each call then needs a key"""
+    probe_address: Address | Literal["none"] = "127.0.0.1:50052"
+    """Where health is told in plain text and without a key, when the main port speaks TLS or asks
+    for keys; or none. Where it is not set and the port is taken: a free one"""
 
 
 class MetricsSection(ConfigSection):
@@ -153,6 +176,7 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
     ListenSection,
     EngineSection,
     LimitsSection,
+    SecuritySection,
     MetricsSection,
     OperationSection,
 )
@@ -160,7 +184,13 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
 
 
 class ServerConfig(
-    OperationSection, MetricsSection, LimitsSection, EngineSection, ListenSection, ModelSection
+    OperationSection,
+    MetricsSection,
+    SecuritySection,
+    LimitsSection,
+    EngineSection,
+    ListenSection,
+    ModelSection,
 ):
     """All that can be set about a server, by the names of the flags: `SECTIONS` together."""
 
@@ -170,7 +200,11 @@ class ServerConfig(
     @property
     def limits(self) -> Limits:
         """What one request may be; a beam also has to fit into a batch."""
-        names = LimitsSection.model_fields.keys() - {"max_beam_size"}
+        names = LimitsSection.model_fields.keys() - {
+            "max_beam_size",
+            "max_wait_seconds",
+            "ageing_seconds",
+        }
         widest = min(self.max_beam_size, self.max_rows)
         return Limits(
             max_beam_size=widest,

@@ -112,6 +112,8 @@ def running_engine(
         max_lanes=affordable_lanes(ready, config),
         max_rows=config.max_rows,
         max_queued_tokens=config.max_queued_tokens,
+        max_wait_seconds=config.max_wait_seconds,
+        ageing_seconds=config.ageing_seconds,
         observer=observer,
     )
     engine.start()
