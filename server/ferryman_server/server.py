@@ -16,7 +16,9 @@ from ferryman_server.address import check_address
 from ferryman_server.admission import Admission
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
+from ferryman_server.judge import Judge
 from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.service import TranslationService
 from ferryman_server.start_errors import AddressError
 from ferryman_server.translator import Translator
@@ -63,9 +65,11 @@ class Server:
             interceptors=[CallInterceptor(self._admission)],
             options=_options(limits, connections),
         )
-        translator = Translator(catalogue, limits, self._executor)
+        self._scoring = ScoringQueue(limits.max_queued_tokens)
+        translator = Translator(catalogue, limits, self._executor, self._scoring)
+        judge = Judge(catalogue, limits, self._executor, self._scoring)
         translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
-            TranslationService(translator, catalogue, self._admission, limits, description),
+            TranslationService(translator, judge, catalogue, self._admission, limits, description),
             self._grpc,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
@@ -92,6 +96,7 @@ class Server:
     ) -> None:
         await self._grpc.stop(None)
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._scoring.close()
 
     async def drain(self, timeout: float) -> bool:
         """Finish what is under way and stop.

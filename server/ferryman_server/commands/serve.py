@@ -119,7 +119,7 @@ def run(config: ServerConfig) -> int:
     signal.signal(signal.SIGTERM, _leave)
     bundle = load_bundle(find_bundle(config.bundle), config)
     with running_engine(bundle, config) as engine:
-        return asyncio.run(_serve(model_of(bundle, engine), engine, config))
+        return asyncio.run(_serve(model_of(bundle, engine, config), engine, config))
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
