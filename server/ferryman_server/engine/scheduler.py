@@ -121,6 +121,10 @@ class Scheduler:
         """Return who still waits and is to be encoded along with those who board."""
         return companions(boarders, self._waiting)
 
+    def estimated_wait(self, now: float) -> float:
+        """Return the seconds until what waits now has left, at the latest speed; 0 if none does."""
+        return self._wait_for(self.queued_tokens, now) if self._waiting else 0.0
+
     def clear(self) -> list[Ticket]:
         """Take all tickets out of the queue."""
         tickets = list(self._waiting)

@@ -81,11 +81,22 @@ class DecodeState:
         return self._extent(StateKind.CACHE)
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether there are slots of sources that have left."""
+        return bool(self._gaps)
+
+    @property
     def longest(self) -> int:
         """The most tokens that a hypothesis has so far."""
         if self._longest is None:
             self._longest = max((int(self.lengths[slot, 0]) for slot in self._taken()), default=0)
         return self._longest
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all tensors, in bytes, whether anybody uses it now or not."""
+        successors = sum(tensor.nbytes for tensor in self._successors.values())
+        return successors + sum(pool.nbytes for pool in self._pools)
 
     def view(self, name: str) -> Floats:
         """Return a tensor of the slots in use, (n or R, ...), without a copy."""

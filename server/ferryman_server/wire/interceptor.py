@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Final, NoReturn, TypeAlias
@@ -15,6 +14,7 @@ from grpc_status import rpc_status
 from ferryman.v1 import translation_service_pb2
 from ferryman_server.admission import Admission
 from ferryman_server.call import Call, enter_call
+from ferryman_server.call_log import CallLog
 from ferryman_server.errors import Fault, InvalidRequestError, ServiceError
 from ferryman_server.wire.requests import valid_request_id
 from ferryman_server.wire.statuses import status_of
@@ -23,8 +23,7 @@ SERVICE: Final = translation_service_pb2.DESCRIPTOR.services_by_name["Translatio
 REQUEST_ID: Final = "x-request-id"
 """Header that names a call where its request does not, and trailer that tells the name."""
 
-_log = logging.getLogger("ferryman.call")
-
+_DEADLINE_SLACK_SECONDS: Final = 0.05
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = Any
 """`grpc.aio.ServicerContext`; its stubs know neither its callbacks nor its asynchronous methods."""
@@ -39,10 +38,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     Args:
         admission: What calls of the translation service ask for leave. Health and reflection do
             not: they answer whatever the load.
+        log: Told of every call, when it arrives and when it ends.
     """
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, log: CallLog) -> None:
         self._admission = admission
+        self._log = log
 
     async def intercept_service(
         self,
@@ -65,29 +66,43 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def guarded(self, method: str, context: Context, *, is_ours: bool) -> AsyncIterator[Call]:
-        """Let a call in, make a status of whatever it raises, and write its line in the log."""
-        call = _new_call(method, context)
+        """Let a call in, make a status of whatever it raises, and keep the books of it."""
+        call = _new_call(method, context, is_routine=not is_ours)
         enter_call(call)
+        self._log.began(call)
         try:
             if is_ours:
                 self._enter(call, context)
             yield call
         except grpc.aio.AbortError:
+            self._log.ended(call, _code_of(context))
             raise
         except asyncio.CancelledError:
-            _write_log_line(call, _ended_early(context))
+            self._log.ended(call, _ended_early(context))
             raise
         except Exception as error:
-            await _abort(context, call, error)
+            await self._abort(context, call, error)
         if is_ours:
             context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
-            _write_log_line(call, grpc.StatusCode.OK)
+        self._log.ended(call, grpc.StatusCode.OK)
 
     def _enter(self, call: Call, context: Context) -> None:
         self._admission.enter()
         # Not when the method returns but when its answer is sent: a server that stops in between
         # would lose it.
         context.add_done_callback(lambda _: self._admission.leave(call.seconds))
+
+    async def _abort(self, context: Context, call: Call, error: Exception) -> NoReturn:
+        status = status_of(error, call.request_id)
+        if isinstance(error, ServiceError):
+            call.facts["reason"] = error.reason
+            self._log.ended(call, error.code)
+        elif isinstance(error, NotImplementedError):
+            self._log.ended(call, grpc.StatusCode.UNIMPLEMENTED)
+        else:
+            self._log.ended(call, grpc.StatusCode.INTERNAL, error)
+        await context.abort_with_status(rpc_status.to_status(status))
+        raise AssertionError("abort raises")
 
 
 class _Answers:
@@ -144,11 +159,21 @@ async def _write_all(responses: AsyncGenerator[object, None], context: Context) 
                 raise asyncio.CancelledError from error
 
 
-def _new_call(method: str, context: Context) -> Call:
+def _new_call(method: str, context: Context, *, is_routine: bool) -> Call:
+    call = Call(method, is_routine=is_routine)
     for name, value in context.invocation_metadata() or ():
         if name == REQUEST_ID and isinstance(value, str) and valid_request_id(value):
-            return Call(method, value)
-    return Call(method)
+            call.request_id = value
+        elif name == "traceparent" and isinstance(value, str):
+            call.traceparent = value
+    return call
+
+
+def _code_of(context: Context) -> grpc.StatusCode:
+    """Return the code that a method aborted with by itself."""
+    code = context.code()
+    codes = (known for known in grpc.StatusCode if code in (known, known.value[0]))
+    return next(codes, grpc.StatusCode.UNKNOWN)
 
 
 def _decoded(decode: Callable[[bytes], object], raw: bytes, call: Call) -> object:
@@ -164,32 +189,12 @@ def _decoded(decode: Callable[[bytes], object], raw: bytes, call: Call) -> objec
     return request
 
 
-async def _abort(context: Context, call: Call, error: Exception) -> NoReturn:
-    status = status_of(error, call.request_id)
-    if isinstance(error, ServiceError):
-        call.facts["reason"] = error.reason
-        _write_log_line(call, error.code)
-    elif isinstance(error, NotImplementedError):
-        _write_log_line(call, grpc.StatusCode.UNIMPLEMENTED)
-    else:
-        _write_log_line(call, grpc.StatusCode.INTERNAL, error)
-    await context.abort_with_status(rpc_status.to_status(status))
-    raise AssertionError("abort raises")
-
-
 def _ended_early(context: Context) -> grpc.StatusCode:
-    """Return why a call ended before its answer: its deadline, or its caller."""
-    if context.time_remaining() == 0:
+    """Return why a call ended before its answer: its deadline, or its caller.
+
+    A caller's deadline passes a little earlier than ours, and then its cancellation comes first.
+    """
+    remaining = context.time_remaining()
+    if remaining is not None and remaining < _DEADLINE_SLACK_SECONDS:
         return grpc.StatusCode.DEADLINE_EXCEEDED
     return grpc.StatusCode.CANCELLED
-
-
-def _write_log_line(call: Call, code: grpc.StatusCode, error: Exception | None = None) -> None:
-    facts = {
-        "request_id": call.request_id,
-        "code": code.name,
-        "milliseconds": round(call.seconds * 1000, 1),
-        **call.facts,
-    }
-    level = logging.INFO if error is None else logging.ERROR
-    _log.log(level, "%s", call.method, exc_info=error, extra={"facts": facts})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -20,6 +23,7 @@ from ferryman_server.catalogue import Catalogue, Model
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.metrics import Metrics
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.server import Server
 
@@ -201,6 +205,15 @@ def make_model(
 
 
 @pytest.fixture
+def toy_runtime():
+    """A model in NumPy for a real engine, on its own architecture."""
+    folder = str(Path(__file__).parent / "engine")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module("toy_model").ToyRuntime()
+
+
+@pytest.fixture
 def engine() -> HeldEngine:
     return HeldEngine()
 
@@ -240,6 +253,7 @@ def serving(model: Model) -> Serving:
         models: Sequence[Model] | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
+        metrics = Metrics()
         server = Server(
             Catalogue(models or [model]),
             address=address,
@@ -256,6 +270,7 @@ def serving(model: Model) -> Serving:
             ),
             limits=Limits(**limits),
             connections=connections or ConnectionLimits(),
+            metrics=metrics,
         )
         async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield server, channel
