@@ -52,9 +52,22 @@ def load_config(flags: Mapping[str, str | None], file: str | None = None) -> Ser
         config = ServerConfig.model_validate({name: s.value for name, s in settings.items()})
     except ValidationError as error:
         faults += [_fault(settings[str(fault["loc"][0])], fault["msg"]) for fault in error.errors()]
+    faults += _contradictions(settings)
     if faults:
         raise ConfigError("\n".join(faults))
     return config
+
+
+def _contradictions(settings: Mapping[str, _Setting]) -> Iterator[str]:
+    """Yield what is set without what it needs."""
+    needs = {
+        "tls_certificate": "tls_key",
+        "tls_key": "tls_certificate",
+        "tls_client_ca": "tls_certificate",
+    }
+    for name, needed in needs.items():
+        if name in settings and needed not in settings:
+            yield f"{settings[name].origin}: needs {flag_of(needed)} beside it"
 
 
 def flag_of(name: str) -> str:

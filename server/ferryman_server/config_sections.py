@@ -120,6 +120,25 @@ class LimitsSection(ConfigSection):
     """Beam size of one request; never more than the rows of a batch"""
 
 
+class SecuritySection(ConfigSection):
+    """Who may call, and what goes over the wire in the clear."""
+
+    table = "security"
+    title = "Security"
+
+    tls_certificate: str | None = None
+    """The server's certificate chain, PEM. Without it: plain text"""
+    tls_key: str | None = None
+    """Its private key, PEM, without a password"""
+    tls_client_ca: str | None = None
+    """Certificates, PEM, of who signs the certificates of clients; each client then needs one"""
+    keys_file: str | None = None
+    """File of API keys, as ferryman keys makes it; each call then needs a key"""
+    probe_address: Address | Literal["none"] = "127.0.0.1:50052"
+    """Where health is told in plain text and without a key, when the main port speaks TLS or asks
+    for keys; or none. Where it is not set and the port is taken: a free one"""
+
+
 class MetricsSection(ConfigSection):
     """Where the figures of the server are."""
 
@@ -151,6 +170,7 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
     ListenSection,
     EngineSection,
     LimitsSection,
+    SecuritySection,
     MetricsSection,
     OperationSection,
 )
@@ -158,7 +178,13 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
 
 
 class ServerConfig(
-    OperationSection, MetricsSection, LimitsSection, EngineSection, ListenSection, ModelSection
+    OperationSection,
+    MetricsSection,
+    SecuritySection,
+    LimitsSection,
+    EngineSection,
+    ListenSection,
+    ModelSection,
 ):
     """All that can be set about a server, by the names of the flags: `SECTIONS` together."""
 

@@ -1,7 +1,7 @@
 """Every error that a caller can meet, and the one gRPC status that each becomes.
 
-    bytes --> wire.requests --> catalogue --> text --> engine --> wire.responses --> bytes
-                 1                 2           3         4
+    key --> wire.requests --> catalogue --> text --> engine --> wire.responses --> bytes
+     0           1                2           3         4
 
 * ServiceError
   + InvalidRequestError            INVALID_ARGUMENT     INVALID_FIELD              1
@@ -12,6 +12,8 @@
   + QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL                 4
   + ServerDrainingError            UNAVAILABLE          SERVER_DRAINING            1, 4
   + DeadlineExceededError          DEADLINE_EXCEEDED    QUEUE_DEADLINE, DECODE_DEADLINE
+  + NoKeyError                     UNAUTHENTICATED      NO_VALID_KEY               0
+  + NotAllowedError                PERMISSION_DENIED    METHOD_NOT_ALLOWED         0
 
 Any other exception is a fault of ours: the caller gets INTERNAL and the id of the request, the log
 gets the traceback. `wire.statuses` turns errors into statuses, and nothing else does.
@@ -137,6 +139,23 @@ class ServerDrainingError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down; ask again, or ask another", retry_after=1.0)
+
+
+class NoKeyError(ServiceError):
+    """The call comes with no key, or with one that the server does not know."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "NO_VALID_KEY"
+
+
+class NotAllowedError(ServiceError):
+    """The caller's key is not good for this method."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = "METHOD_NOT_ALLOWED"
+
+    def __init__(self, holder: str, method: str) -> None:
+        super().__init__(f"the key of {holder} is not good for {method}")
 
 
 class DeadlineExceededError(ServiceError):

@@ -19,6 +19,7 @@ class Places:
 
     address: str
     metrics: str | None = None
+    probe: str | None = None
 
 
 def announce(model: Model, config: ServerConfig, places: Places, *, version: str) -> None:
@@ -60,6 +61,8 @@ def welcome(model: Model, config: ServerConfig, places: Places, *, version: str)
             f"{_counted(config.threads, 'thread')}, {config.max_rows} rows each",
         ),
         ("listens on", places.address),
+        ("secured by", _security(config)),
+        ("health on", places.probe or ""),
         ("metrics", f"http://{places.metrics}/metrics" if places.metrics else ""),
     ]
     table = "\n".join(f"  {name:<11} {value}" for name, value in rows if value)
@@ -69,6 +72,15 @@ def welcome(model: Model, config: ServerConfig, places: Places, *, version: str)
         f'  Translate:  {command} "How do I get to the other side?"\n'
         "  Stop:       Ctrl-C\n"
     )
+
+
+def _security(config: ServerConfig) -> str:
+    measures = {
+        "TLS": config.tls_certificate,
+        "certificates of clients": config.tls_client_ca,
+        "API keys": config.keys_file,
+    }
+    return ", ".join(name for name, setting in measures.items() if setting)
 
 
 def _quality(model: Model) -> str:

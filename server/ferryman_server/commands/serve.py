@@ -48,8 +48,8 @@ def run(config: ServerConfig) -> int:
     """
     from ferryman_server.installed_models import find_bundle
     from ferryman_server.loading import facts_of, load_bundle, model_of, running_engine
-    from ferryman_server.logs import configure_logs, write_books
-    from ferryman_server.metrics import Metrics
+    from ferryman_server.logs import configure_logs
+    from ferryman_server.metrics import Metrics, write_books
     from ferryman_server.metrics_endpoint import metrics_endpoint
 
     configure_logs(config.log_format)
@@ -86,6 +86,7 @@ async def _serve(
     from ferryman_server.description import ServerDescription
     from ferryman_server.lifecycle import caught_signals, serve_until_end
     from ferryman_server.loading import device_of
+    from ferryman_server.security import security_of
     from ferryman_server.server import Server
     from ferryman_server.tracing import open_traces
     from ferryman_server.welcome import Places, announce
@@ -95,6 +96,7 @@ async def _serve(
         device=device_of(config),
         started=datetime.datetime.now(datetime.UTC),
     )
+    security = security_of(config)
     server = Server(
         Catalogue([model]),
         address=config.address,
@@ -103,10 +105,13 @@ async def _serve(
         connections=config.connections,
         metrics=metrics,
         traces=open_traces(config.traces_endpoint, description.version),
+        security=security,
     )
     metrics.describe(description, max_rows=config.max_rows)
     async with caught_signals() as signals, server:
-        places = Places(address=server.bound_address, metrics=metrics_address)
+        places = Places(
+            address=server.bound_address, metrics=metrics_address, probe=server.probe_address
+        )
         announce(model, config, places, version=description.version)
         end = await serve_until_end(server, engine, signals, drain_seconds=config.drain_seconds)
     return end.exit_code

@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 
 from ferryman.v1 import translation_service_pb2
 from ferryman_server.admission import Admission
-from ferryman_server.call import Call, enter_call
+from ferryman_server.call import Call, current_client, enter_call, host_of
 from ferryman_server.call_log import CallLog
 from ferryman_server.errors import Fault, InvalidRequestError, ServiceError
 from ferryman_server.wire.requests import valid_request_id
@@ -161,6 +161,7 @@ async def _write_all(responses: AsyncGenerator[object, None], context: Context) 
 
 def _new_call(method: str, context: Context, *, is_routine: bool) -> Call:
     call = Call(method, is_routine=is_routine)
+    call.client = current_client() or host_of(context.peer())
     for name, value in context.invocation_metadata() or ():
         if name == REQUEST_ID and isinstance(value, str) and valid_request_id(value):
             call.request_id = value

@@ -25,6 +25,7 @@ from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.metrics import Metrics
 from ferryman_server.runtime.scored import Scored
+from ferryman_server.security import Security
 from ferryman_server.server import Server
 
 TOKEN_LOG_PROB = -0.25
@@ -250,6 +251,7 @@ def serving(model: Model) -> Serving:
         *,
         address: str = "127.0.0.1:0",
         connections: ConnectionLimits | None = None,
+        security: Security | None = None,
         models: Sequence[Model] | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
@@ -271,6 +273,7 @@ def serving(model: Model) -> Serving:
             limits=Limits(**limits),
             connections=connections or ConnectionLimits(),
             metrics=metrics,
+            security=security or Security(),
         )
         async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield server, channel

@@ -30,6 +30,8 @@ EVERY_ERROR = [
     errors.QueueFullError("full", retry_after=2.5),
     errors.ServerDrainingError(),
     errors.DeadlineExceededError("QUEUE_DEADLINE"),
+    errors.NoKeyError("no key"),
+    errors.NotAllowedError("website", "LoadModel"),
 ]
 
 
