@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ferryman_bundle import Bundle, BundleError
+from ferryman_bundle import Bundle, BundleError, StateKind
 from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.manifest import Manifest
 from ferryman_bundle.sealed import SealedBundle
@@ -153,10 +153,19 @@ def _check_rows(manifest: Manifest, config: ServerConfig) -> None:
         )
 
 
-def model_of(bundle: Bundle, engine: Engine) -> Model:
+def model_of(bundle: Bundle, engine: Engine, config: ServerConfig) -> Model:
     """Return the model that a bundle and its engine are together."""
+    name = chosen_variant(bundle.manifest, config)
+    variant = bundle.manifest.variants[name]
     return Model(
-        manifest=bundle.manifest, digest=bundle.digest, tokenizer=bundle.tokenizer, engine=engine
+        manifest=bundle.manifest,
+        digest=bundle.digest,
+        tokenizer=bundle.tokenizer,
+        engine=engine,
+        # Its session is made when something is first scored.
+        scorer=runtime.Scorer(bundle, name) if runtime.SCORER in variant.graphs else None,
+        has_attention=any(tensor.kind is StateKind.MEMORY for tensor in variant.state),
+        variant=name,
     )
 
 

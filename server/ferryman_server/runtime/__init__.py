@@ -6,7 +6,9 @@ import onnxruntime
 
 from ferryman_server.runtime.errors import DeviceError, NoScorerError, VerificationError
 from ferryman_server.runtime.onnx import OnnxRuntime
-from ferryman_server.runtime.scorer import Scored, Scorer
+from ferryman_server.runtime.scored import Scored
+from ferryman_server.runtime.scorer import GRAPH as SCORER
+from ferryman_server.runtime.scorer import Scorer
 from ferryman_server.runtime.session import PROVIDERS, Device
 
 VERSION: Final[str] = onnxruntime.__version__
@@ -14,6 +16,7 @@ VERSION: Final[str] = onnxruntime.__version__
 
 __all__ = [
     "PROVIDERS",
+    "SCORER",
     "VERSION",
     "Device",
     "DeviceError",
