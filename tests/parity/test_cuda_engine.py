@@ -1,4 +1,4 @@
-"""The engine with its state on a GPU: what it answers beside the processor, and what it may hold."""
+"""The engine with its state on a GPU: what it answers, and what it may hold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.gpu
 PATIENCE = 120
 """Seconds."""
 LEAST_IDENTICAL = 0.7
-"""Of greedy answers of a model of random weights, whose tokens are nearly as likely as each other."""
+"""Of greedy answers of a model of random weights: its tokens are nearly as likely as each other."""
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,7 @@ def test_answers_on_the_gpu_are_mostly_those_of_the_processor(halves, jobs):
     on_gpu = answers(OnnxRuntime(halves, device="cuda", variant="fp16"), jobs)
     expected = answers(OnnxRuntime(halves, variant="fp32"), jobs)
     identical = np.mean([a == b for a, b in zip(on_gpu, expected, strict=True)])
-    print(f"greedy answers that are identical on both: {identical:.1%}")
-    assert identical >= LEAST_IDENTICAL
+    assert identical >= LEAST_IDENTICAL, f"identical: {identical:.1%}"
 
 
 @pytest.mark.parametrize("width", [1, 4])
