@@ -23,6 +23,7 @@ from ferryman_server.description import ServerDescription
 from ferryman_server.installed_models import find_bundle
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.loading import device_of, load_bundle, model_of, running_engine
+from ferryman_server.metrics import Metrics
 from ferryman_server.server import Server
 
 
@@ -46,10 +47,11 @@ def local_server(bundle: str | None = None) -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="ferryman-") as folder,  # which only its owner may enter
         running_engine(loaded, config) as engine,
     ):
+        model = model_of(loaded, engine, config)
         address = f"unix:{Path(folder) / 'socket'}"
         ready: Ready = Future()
         thread = threading.Thread(
-            target=lambda: asyncio.run(_serve(model_of(loaded, engine), config, address, ready)),
+            target=lambda: asyncio.run(_serve(model, config, address, ready)),
             name="ferryman-local",
         )
         thread.start()
@@ -79,6 +81,7 @@ async def _serve(model: Model, config: ServerConfig, address: str, ready: Ready)
         description=description,
         limits=Limits(max_queued_tokens=config.max_queued_tokens),
         connections=ConnectionLimits(),
+        metrics=Metrics(),
     )
     try:
         async with server:
