@@ -67,7 +67,7 @@ locks: .venv-deploy/installed  ## Pin every library of each role in deploy/locks
 clean:  ## Remove environments, caches and generated folders; runs/ stays
 	rm -rf .venv .venv-server .venv-deploy .venv-checkov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/installed: EXTRAS := server,training,export,evaluate,plots,tensorboard,dev
+.venv/installed: EXTRAS := server,documents,tracing,training,export,evaluate,plots,tensorboard,dev
 .venv-server/installed: EXTRAS := server
 .venv/installed .venv-server/installed: $(DEFINITION)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \

@@ -1,7 +1,7 @@
 """Every error that a caller can meet, and the one gRPC status that each becomes.
 
-    bytes --> wire.requests --> catalogue --> text --> engine --> wire.responses --> bytes
-                 1                 2           3         4
+    key --> wire.requests --> catalogue --> text --> engine --> wire.responses --> bytes
+     0           1                2           3         4
 
 * ServiceError
   + InvalidRequestError            INVALID_ARGUMENT     INVALID_FIELD              1
@@ -10,8 +10,11 @@
   + ModelNotFoundError             NOT_FOUND            MODEL_NOT_FOUND            2
   + FeatureUnavailableError        FAILED_PRECONDITION  FEATURE_UNAVAILABLE        1
   + QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL                 4
+    + QuotaExceededError           RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             4
   + ServerDrainingError            UNAVAILABLE          SERVER_DRAINING            1, 4
   + DeadlineExceededError          DEADLINE_EXCEEDED    QUEUE_DEADLINE, DECODE_DEADLINE
+  + NoKeyError                     UNAUTHENTICATED      NO_VALID_KEY               0
+  + NotAllowedError                PERMISSION_DENIED    METHOD_NOT_ALLOWED         0
 
 Any other exception is a fault of ours: the caller gets INTERNAL and the id of the request, the log
 gets the traceback. `wire.statuses` turns errors into statuses, and nothing else does.
@@ -129,6 +132,22 @@ class QueueFullError(ServiceError):
         super().__init__(message, retry_after=retry_after)
 
 
+class QuotaExceededError(QueueFullError):
+    """There is room, but the caller has more than its share of it; others are served meanwhile.
+
+    Args:
+        message: What the caller has too much of.
+        subject: Who the caller is taken for, as ``client:website``.
+        retry_after: Seconds until it has less.
+    """
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, message: str, *, subject: str, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.subject = subject
+
+
 class ServerDrainingError(ServiceError):
     """The server finishes what it has and takes no more; another one may take the request."""
 
@@ -137,6 +156,23 @@ class ServerDrainingError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down; ask again, or ask another", retry_after=1.0)
+
+
+class NoKeyError(ServiceError):
+    """The call comes with no key, or with one that the server does not know."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "NO_VALID_KEY"
+
+
+class NotAllowedError(ServiceError):
+    """The caller's key is not good for this method."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = "METHOD_NOT_ALLOWED"
+
+    def __init__(self, holder: str, method: str) -> None:
+        super().__init__(f"the key of {holder} is not good for {method}")
 
 
 class DeadlineExceededError(ServiceError):

@@ -14,12 +14,19 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from ferryman.v1 import translation_service_pb2_grpc
 from ferryman_server.address import check_address
 from ferryman_server.admission import Admission
+from ferryman_server.call_log import CallLog
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
+from ferryman_server.judge import Judge
 from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.metrics import Metrics
+from ferryman_server.scoring_queue import ScoringQueue
+from ferryman_server.security import Security
 from ferryman_server.service import TranslationService
 from ferryman_server.start_errors import AddressError
+from ferryman_server.tracing import NoTraces, Traces
 from ferryman_server.translator import Translator
+from ferryman_server.wire.authorization import KeyInterceptor
 from ferryman_server.wire.interceptor import SERVICE, CallInterceptor
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
@@ -40,6 +47,9 @@ class Server:
         description: What `GetServerInfo` tells.
         limits: What one request may be.
         connections: When connections are let go.
+        metrics: Where calls are counted.
+        traces: Where their spans go.
+        security: What it asks of those who call.
 
     Raises:
         AddressError: On entering: the address is in use, or is none.
@@ -53,33 +63,47 @@ class Server:
         description: ServerDescription,
         limits: Limits,
         connections: ConnectionLimits,
+        metrics: Metrics,
+        traces: Traces | None = None,
+        security: Security = Security(),  # noqa: B008  # frozen
     ) -> None:
+        self.metrics = metrics
         self._catalogue = catalogue
         self._address = address
         self._admission = Admission(limits.max_concurrent_calls)
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="text")
         self._health = health.aio.HealthServicer()
+        self._security = security
+        log = CallLog(metrics, traces or NoTraces())
+        doors = [KeyInterceptor(security.keys, log)] if security.keys else []
+        options = _options(limits, connections)
         self._grpc = grpc.aio.server(
-            interceptors=[CallInterceptor(self._admission)],
-            options=_options(limits, connections),
+            interceptors=[*doors, CallInterceptor(self._admission, log)], options=options
         )
-        translator = Translator(catalogue, limits, self._executor)
+        self._scoring = ScoringQueue(limits.max_queued_tokens)
+        translator = Translator(catalogue, limits, self._executor, self._scoring)
+        judge = Judge(catalogue, limits, self._executor, self._scoring)
+        self._probe = grpc.aio.server(options=options)
         translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
-            TranslationService(translator, catalogue, limits, description), self._grpc
+            TranslationService(translator, judge, catalogue, self._admission, limits, description),
+            self._grpc,
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        for server in (self._grpc, self._probe):
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         _add_reflection(self._grpc, [SERVICE, health.SERVICE_NAME])
         self.port = 0
         """Where the server listens, once it does."""
+        self.probe_port = 0
+        """Where it tells its health in plain text, if anywhere."""
 
     async def __aenter__(self) -> Self:
         check_address(self._address)
-        try:
-            self.port = self._grpc.add_insecure_port(self._address)
-        except RuntimeError as error:  # somebody took it in this very moment
-            raise AddressError(f"cannot listen on {self._address}: {error}") from error
+        self.port = _listen(self._grpc, self._address, self._security.credentials)
+        if self._security.probe_address is not None:
+            self.probe_port = _listen(self._probe, self._security.probe_address, None)
         for name in self._health_names():
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._probe.start()
         await self._grpc.start()
         return self
 
@@ -90,7 +114,9 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         await self._grpc.stop(None)
+        await self._probe.stop(None)
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._scoring.close()
 
     async def drain(self, timeout: float) -> bool:
         """Finish what is under way and stop.
@@ -114,6 +140,17 @@ class Server:
         return finished
 
     @property
+    def bound_address(self) -> str:
+        """Where it really listens, should its address leave the port open."""
+        return _with_port(self._address, self.port)
+
+    @property
+    def probe_address(self) -> str | None:
+        """Where it really tells its health in plain text, if anywhere."""
+        address = self._security.probe_address
+        return None if address is None else _with_port(address, self.probe_port)
+
+    @property
     def calls_under_way(self) -> int:
         """Calls of the translation service that have no answer yet."""
         return self._admission.under_way
@@ -122,11 +159,33 @@ class Server:
         return ["", SERVICE, *(model.health_name for model in self._catalogue.models)]
 
 
+def _with_port(address: str, port: int) -> str:
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _listen(
+    server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None
+) -> int:
+    """Bind a server to an address, and return the port.
+
+    Raises:
+        AddressError: Somebody took it in this very moment.
+    """
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise AddressError(f"cannot listen on {address}: {error}") from error
+
+
 def _options(limits: Limits, connections: ConnectionLimits) -> Sequence[tuple[str, int]]:
     def milliseconds(seconds: float) -> int:
         return round(seconds * 1000)
 
+    age = connections.max_connection_age_seconds
     return (
+        *((("grpc.max_connection_age_ms", milliseconds(age)),) if age else ()),
         ("grpc.max_receive_message_length", limits.max_request_bytes),
         ("grpc.max_send_message_length", limits.max_response_bytes),
         ("grpc.max_concurrent_streams", connections.max_streams),

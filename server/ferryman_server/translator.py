@@ -7,17 +7,20 @@ import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
+from ferryman_server.annotator import Annotator, require_scorer
 from ferryman_server.catalogue import Catalogue, Model, Route
 from ferryman_server.composition import PreparedText, compose_translations
-from ferryman_server.decoding import apply_options
+from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import (
     DeadlineError,
     EngineStoppedError,
     Job,
     OverloadedError,
     Phase,
+    QuotaError,
     Result,
     UnavailableError,
 )
@@ -27,11 +30,14 @@ from ferryman_server.errors import (
     FeatureUnavailableError,
     InputTooLongError,
     QueueFullError,
+    QuotaExceededError,
     ServerDrainingError,
 )
 from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
+from ferryman_server.live_text import LiveTexts
 from ferryman_server.request import TranslationRequest
+from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
 
@@ -49,6 +55,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which model a request is for, and how it decodes."""
+
+    route: Route
+    options: AppliedOptions
+
+
 class Translator:
     """Answers translation requests.
 
@@ -57,15 +71,31 @@ class Translator:
         limits: What one request may be.
         executor: Where texts are split, tokenised and put together. The event loop does none of
             this, since health checks must be answered while a long text is at work.
+        scoring: Where alignments come from; None for a queue of its own.
     """
 
-    def __init__(self, catalogue: Catalogue, limits: Limits, executor: Executor) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        limits: Limits,
+        executor: Executor,
+        scoring: ScoringQueue | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._limits = limits
         self._executor = executor
+        self._annotator = Annotator(
+            scoring or ScoringQueue(limits.max_queued_tokens), limits.max_attention_weights
+        )
 
-    async def translate(self, request: TranslationRequest) -> TranslationResult:
+    async def translate(
+        self, request: TranslationRequest, live: LiveTexts | None = None
+    ) -> TranslationResult:
         """Translate all texts of a request; cancelling this frees the engine within one step.
+
+        Args:
+            request: What is asked for.
+            live: Is told of every token as soon as it is certain; None where nobody listens.
 
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
@@ -76,28 +106,57 @@ class Translator:
             DeadlineExceededError: The deadline passed.
             EngineFailedError: Decoding failed; the request is not to blame.
         """
+        plan = self.plan(request)
+        route, options = plan.route, plan.options
+        require_scorer(route.model, request.detail)
+        started = time.monotonic()
+        prepared = await self._prepare(request, route)
+        jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
+        preparation_seconds = time.monotonic() - started
+        self._check_queue_could_hold(jobs)
+        if live is not None:
+            jobs = live.follow(prepared, jobs, route.model)
+        results = await _decode(route.model, jobs, request.deadline, live)
+        texts = await self._off_the_loop(
+            compose_translations, prepared, results, options, route.model
+        )
+        if request.detail:
+            texts = await self._annotate(request, route.model, prepared, texts)
+        return TranslationResult(
+            texts=texts,
+            model=route.model.full_name,
+            model_digest=route.model.digest,
+            languages=route.languages,
+            decoding=options,
+            work=_work(request, jobs, results, texts, preparation_seconds),
+        )
+
+    async def _annotate(
+        self,
+        request: TranslationRequest,
+        model: Model,
+        prepared: Sequence[PreparedText],
+        texts: Sequence[TextTranslation],
+    ) -> tuple[TextTranslation, ...]:
+        """Return the texts with what the request wants to know of their tokens and words."""
+        detail, annotator = request.detail, self._annotator
+        scores = await annotator.scores(model, texts, prepared, detail, request.deadline)
+        return await self._off_the_loop(annotator.annotated, model, texts, prepared, detail, scores)
+
+    def plan(self, request: TranslationRequest) -> Plan:
+        """Return how a request would be translated now.
+
+        Raises:
+            ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
+            InvalidRequestError: Its options contradict each other, or its model.
+        """
         route = self._catalogue.route(
             request.model, request.source_language, request.target_language
         )
         options = apply_options(
             request.decoding, route.model.manifest, alternatives=request.alternatives
         )
-        started = time.monotonic()
-        prepared = await self._prepare(request, route)
-        jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
-        preparation_seconds = time.monotonic() - started
-        self._check_queue_could_hold(jobs)
-        results = await _decode(route.model, jobs, request.deadline)
-        texts = await self._off_the_loop(
-            compose_translations, prepared, results, options, route.model
-        )
-        return TranslationResult(
-            texts=texts,
-            model=route.model.full_name,
-            languages=route.languages,
-            decoding=options,
-            work=_work(request, jobs, results, texts, preparation_seconds),
-        )
+        return Plan(route, options)
 
     async def _prepare(self, request: TranslationRequest, route: Route) -> list[PreparedText]:
         """Prepare text by text, so that requests with many texts take turns in the executor."""
@@ -136,7 +195,9 @@ class Translator:
             raise InputTooLongError([fault], length=tokens, limit=most, unit="tokens")
 
 
-async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> list[Result]:
+async def _decode(
+    model: Model, jobs: Sequence[Job], deadline: float | None, live: LiveTexts | None
+) -> list[Result]:
     """Run the jobs through the engine, all in one batch as far as it has room.
 
     Whatever ends this early (an error of one job, the caller going away) cancels all its jobs.
@@ -148,7 +209,17 @@ async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> 
     futures: Sequence[Future[Result]] = ()
     try:
         futures = model.engine.submit(jobs)
+        if live is not None:
+            for number, future in enumerate(futures):
+                future.add_done_callback(functools.partial(live.end, number))
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
+    except QuotaError as error:
+        client = jobs[0].client
+        raise QuotaExceededError(
+            f"{client} has its share of the queue; ask again in {error.retry_after:.1f} s",
+            subject=f"client:{client}",
+            retry_after=error.retry_after,
+        ) from error
     except OverloadedError as error:
         raise QueueFullError(
             f"the queue is full; ask again in {error.retry_after:.1f} s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from ferryman_server.engine.delivery import abandon
 from ferryman_server.engine.dispatcher import Dispatcher
 from ferryman_server.engine.errors import UnavailableError
 from ferryman_server.engine.job import Job, Result
+from ferryman_server.engine.observer import Observer
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.scheduler import Scheduler
 from ferryman_server.engine.statistics import Statistics
@@ -33,6 +35,11 @@ class Engine:
         max_batch_tokens: The most tokens, of sources and targets with their padding, that the
             batch of one worker may grow to. It bounds the memory for state.
         max_queued_tokens: The most source tokens that may wait.
+        max_lanes: The most running batches of a worker, one for each beam width and tail, each with
+            memory of its own; None for any number, which fits memory that grows as it is used.
+        max_wait_seconds: Nobody is let in whose turn would come later than this.
+        ageing_seconds: After waiting so long a job rises by one priority.
+        observer: Told how long steps and waits take.
     """
 
     def __init__(
@@ -43,6 +50,10 @@ class Engine:
         max_rows: int = 64,
         max_batch_tokens: int = 65_536,
         max_queued_tokens: int = 65_536,
+        max_lanes: int | None = None,
+        max_wait_seconds: float = math.inf,
+        ageing_seconds: float = 10.0,
+        observer: Observer | None = None,
     ) -> None:
         self._runtime = runtime
         self._max_rows = max_rows
@@ -51,10 +62,19 @@ class Engine:
                 max_rows=max_rows,
                 max_batch_tokens=max_batch_tokens,
                 max_queued_tokens=max_queued_tokens,
+                max_lanes=max_lanes,
+                max_wait_seconds=max_wait_seconds,
+                ageing_seconds=ageing_seconds,
             )
         )
         self._workers = [
-            Worker(runtime, self._dispatcher, max_rows=max_rows, name=f"decode-{number}")
+            Worker(
+                runtime,
+                self._dispatcher,
+                max_rows=max_rows,
+                name=f"decode-{number}",
+                observer=observer or Observer(),
+            )
             for number in range(workers)
         ]
 
@@ -73,7 +93,9 @@ class Engine:
             or `EngineFailedError` where there is no answer.
 
         Raises:
-            OverloadedError: The queue has no room for all of them.
+            OverloadedError: The queue has no room for all of them, or their turn would come too
+                late; as QuotaError, their client has its share of the queue.
+            DeadlineError: Their deadline would pass before their turn.
             EngineStoppedError: The engine is not started, is draining, or is closed.
             EngineFailedError: The engine has failed.
             UnavailableError: A search needs a graph that this model does not have.

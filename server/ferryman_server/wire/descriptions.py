@@ -42,7 +42,7 @@ def model_message(
         license=manifest.licence,
         family=manifest.family,
         parameters=manifest.parameters,
-        variant="fp32",
+        variant=model.variant,
         digest=model.digest,
         state=state,
         is_default=is_default,
@@ -124,4 +124,8 @@ def _limits(limits: Limits) -> model_pb2.Limits:
         max_num_hypotheses=limits.max_num_hypotheses,
         max_queued_tokens=limits.max_queued_tokens,
         max_concurrent_calls=limits.max_concurrent_calls,
+        max_batch_items=limits.max_batch_items,
+        max_attention_weights=limits.max_attention_weights,
+        max_glossary_entries=limits.max_glossary_entries,
+        max_protected_phrases=limits.max_protected_phrases,
     )

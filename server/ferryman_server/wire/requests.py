@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
+from ferryman_server.annotation import Detail
+from ferryman_server.call import caller
+from ferryman_server.engine import Priority
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
 from ferryman_server.text.passage import LongInput, TextOptions
@@ -20,8 +23,12 @@ from ferryman_server.wire.faults import Faults
 
 FEATURES: Final = (
     *(f"decoding.{name}" for name in SERVED),
+    "output.alignments",
     "output.alternatives_at_prefix",
+    "output.attention",
     "output.sentences",
+    "priority",
+    "output.tokens",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
@@ -40,14 +47,20 @@ _LONG_INPUT: Final[Mapping[int, LongInput]] = {
     options_pb2.LONG_INPUT_POLICY_TRUNCATE: LongInput.TRUNCATE,
     options_pb2.LONG_INPUT_POLICY_ERROR: LongInput.ERROR,
 }
-_SUPPORTED_PRIORITIES: Final = (options_pb2.PRIORITY_UNSPECIFIED, options_pb2.PRIORITY_NORMAL)
+_PRIORITIES: Final[Mapping[int, Priority]] = {
+    options_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    options_pb2.PRIORITY_LOW: Priority.LOW,
+    options_pb2.PRIORITY_NORMAL: Priority.NORMAL,
+    options_pb2.PRIORITY_HIGH: Priority.HIGH,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What the response shows of a translation."""
 
-    sentences: bool
+    sentences: bool = False
+    detail: Detail = field(default_factory=Detail)
 
 
 def valid_request_id(text: str) -> bool:
@@ -72,19 +85,22 @@ def parse_translation_request(
     _check_texts(message, limits, faults)
     _check_call(message, faults)
     alternatives = message.output.alternatives_at_prefix
+    output = output_options(message.output, faults)
     decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
-        source_language=_language(message.source_language_code, "source_language_code", faults),
-        target_language=_language(message.target_language_code, "target_language_code", faults),
+        source_language=language_code(message.source_language_code, "source_language_code", faults),
+        target_language=language_code(message.target_language_code, "target_language_code", faults),
         model=message.model or None,
         decoding=decoding,
         text=_text_options(message.text, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
+        priority=_PRIORITIES.get(message.priority, Priority.NORMAL),
+        client=caller(),
+        detail=output.detail,
         deadline=deadline,
     )
-    output = _output(message.output, faults)
     faults.raise_any()
     return request, output
 
@@ -101,10 +117,13 @@ def _check_texts(
     match message.mime_type:
         case "" | "text/plain":
             pass
-        case "text/html":
+        case "text/html" | "text/markdown":
             faults.unavailable("mime_type")
         case other:
-            faults.invalid("mime_type", f"must be text/plain or text/html, but is {other[:80]!r}")
+            faults.invalid(
+                "mime_type",
+                f"must be text/plain, text/html or text/markdown, but is {other[:80]!r}",
+            )
     prefixes = message.target_prefixes
     if prefixes and len(prefixes) != count:
         faults.invalid(
@@ -128,26 +147,33 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.unavailable("glossary_config")
     if message.do_not_translate:
         faults.unavailable("do_not_translate")
-    if message.priority not in _SUPPORTED_PRIORITIES:
+    if message.priority not in _PRIORITIES:
         faults.unavailable("priority")
 
 
-def _language(code: str, path: str, faults: Faults) -> str | None:
+def language_code(code: str, path: str, faults: Faults) -> str | None:
+    """Return a code as it was given; None where it was left open."""
     if code and not _LANGUAGE.match(code):
         faults.invalid(path, f"must be a BCP-47 code such as 'en', but is {code[:80]!r}")
     return code or None
 
 
-def _output(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
-    for name in ("tokens", "alignments", "attention", "quality"):
-        if getattr(message, name):
-            faults.unavailable(f"output.{name}")
-    return OutputOptions(sentences=message.sentences)
+def output_options(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
+    """Take out what the response is to show."""
+    if message.quality:
+        faults.unavailable("output.quality")
+    return OutputOptions(
+        sentences=message.sentences,
+        detail=Detail(
+            tokens=message.tokens, alignments=message.alignments, attention=message.attention
+        ),
+    )
 
 
 def _text_options(message: options_pb2.TextOptions, faults: Faults) -> TextOptions:
-    if message.placeholder_patterns:
-        faults.unavailable("text.placeholder_patterns")
+    for name in ("placeholder_patterns", "translated_attributes", "protect_spans", "second_try"):
+        if getattr(message, name):
+            faults.unavailable(f"text.{name}")
     if message.long_input not in _LONG_INPUT:
         faults.unavailable("text.long_input")
     return TextOptions(
