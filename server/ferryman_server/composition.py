@@ -80,6 +80,8 @@ def _candidate(
             log_prob=hypothesis.log_prob,
             token_count=len(hypothesis.token_log_probs),
             finish_reason=hypothesis.finish_reason,
+            ids=hypothesis.ids,
+            token_log_probs=hypothesis.token_log_probs,
         )
         for sentence, span, hypothesis in zip(passage.sentences, spans, chosen, strict=True)
     )

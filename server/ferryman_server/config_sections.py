@@ -90,6 +90,8 @@ class EngineSection(ConfigSection):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What to compute on; cuda that is not there is a failure to start"""
+    device_state_bytes: Annotated[int, Field(ge=1 << 20)] = 4 << 30
+    """Memory of a GPU for decoder state; what runs at a time is cut to it"""
     workers: Count = Field(default_factory=usable_cores)
     """Engine workers, each with a running batch. By itself: the usable cores"""
     threads: Count = 1

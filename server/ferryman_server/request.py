@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ferryman_server.annotation import Detail
 from ferryman_server.engine import LengthPenalty, Priority
 from ferryman_server.text.passage import TextOptions
 
@@ -66,5 +67,7 @@ class TranslationRequest:
     priority: Priority = Priority.NORMAL
     client: str = ""
     """Who asks, as `Call.client`."""
+    detail: Detail = field(default_factory=Detail)
+    """What is to be known of each token and word."""
     deadline: float | None = None
     """The moment on `time.monotonic`'s clock after which the answer is of no use."""

@@ -17,8 +17,10 @@ from ferryman_server.admission import Admission
 from ferryman_server.call_log import CallLog
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
+from ferryman_server.judge import Judge
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.metrics import Metrics
+from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.security import Security
 from ferryman_server.service import TranslationService
 from ferryman_server.start_errors import AddressError
@@ -78,10 +80,12 @@ class Server:
         self._grpc = grpc.aio.server(
             interceptors=[*doors, CallInterceptor(self._admission, log)], options=options
         )
+        self._scoring = ScoringQueue(limits.max_queued_tokens)
+        translator = Translator(catalogue, limits, self._executor, self._scoring)
+        judge = Judge(catalogue, limits, self._executor, self._scoring)
         self._probe = grpc.aio.server(options=options)
-        translator = Translator(catalogue, limits, self._executor)
         translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
-            TranslationService(translator, catalogue, self._admission, limits, description),
+            TranslationService(translator, judge, catalogue, self._admission, limits, description),
             self._grpc,
         )
         for server in (self._grpc, self._probe):
@@ -112,6 +116,7 @@ class Server:
         await self._grpc.stop(None)
         await self._probe.stop(None)
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._scoring.close()
 
     async def drain(self, timeout: float) -> bool:
         """Finish what is under way and stop.

@@ -15,6 +15,7 @@ from ferryman_server.batch_stream import Batch
 from ferryman_server.call import current_call
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
+from ferryman_server.judge import Judge
 from ferryman_server.limits import Limits
 from ferryman_server.live_text import Delta
 from ferryman_server.request import TranslationRequest
@@ -26,6 +27,12 @@ from ferryman_server.wire.descriptions import language_pairs, model_message, ser
 from ferryman_server.wire.pages import page
 from ferryman_server.wire.requests import OutputOptions, parse_translation_request
 from ferryman_server.wire.responses import delta_response, translation_response
+from ferryman_server.wire.scoring import (
+    parse_score_request,
+    parse_tokenize_request,
+    score_response,
+    tokenized_message,
+)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -41,6 +48,7 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
 
     Args:
         translator: What translates.
+        judge: What scores.
         catalogue: The models there are.
         admission: Tells when the server takes nothing new.
         limits: What one request may be.
@@ -50,12 +58,14 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
     def __init__(
         self,
         translator: Translator,
+        judge: Judge,
         catalogue: Catalogue,
         admission: Admission,
         limits: Limits,
         description: ServerDescription,
     ) -> None:
         self._translator = translator
+        self._judge = judge
         self._catalogue = catalogue
         self._admission = admission
         self._limits = limits
@@ -171,13 +181,34 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
             )
         )
 
-    async def ScoreText(self, request: Any, context: Context) -> Any:
-        """Not built yet."""
-        raise NotImplementedError
+    async def ScoreText(
+        self, request: translation_service_pb2.ScoreTextRequest, context: Context
+    ) -> translation_service_pb2.ScoreTextResponse:
+        """Tell how likely a model finds given translations."""
+        call = current_call()
+        call.facts["pairs"] = len(request.pairs)
+        asked = parse_score_request(request, self._limits, deadline=_deadline(context))
+        if request.labels:
+            call.facts["labels"] = dict(request.labels)
+        result = await self._judge.score(asked)
+        call.facts["model"] = result.model.full_name
+        return score_response(result, asked.detail, call.request_id)
 
-    async def TokenizeText(self, request: Any, context: Context) -> Any:
-        """Not built yet."""
-        raise NotImplementedError
+    async def TokenizeText(
+        self, request: translation_service_pb2.TokenizeTextRequest, context: Context
+    ) -> translation_service_pb2.TokenizeTextResponse:
+        """Tell which tokens texts consist of."""
+        call = current_call()
+        call.facts["texts"] = len(request.contents)
+        asked = parse_tokenize_request(request, self._limits)
+        model = self._catalogue.route(
+            asked.model, asked.source_language, asked.target_language
+        ).model
+        return translation_service_pb2.TokenizeTextResponse(
+            texts=[tokenized_message(t) for t in await self._judge.tokenize(model, asked.texts)],
+            model=model.full_name,
+            request_id=call.request_id,
+        )
 
     async def GetServerInfo(
         self, request: translation_service_pb2.GetServerInfoRequest, context: Context

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ferryman_bundle.manifest import LanguagePair
+from ferryman_server.annotation import Annotation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import ServiceError
@@ -20,6 +21,7 @@ class WarningKind(StrEnum):
     SENTENCE_SPLIT = "sentence_split"
     TARGET_TRUNCATED = "target_truncated"
     UNKNOWN_CHARACTERS = "unknown_characters"
+    ATTENTION_OMITTED = "attention_omitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ _MESSAGES: Mapping[WarningKind, str] = {
     WarningKind.TARGET_TRUNCATED: (
         "the translation of the sentence reached its length limit and may be incomplete"
     ),
+    WarningKind.ATTENTION_OMITTED: "the matrix of attention is too large to be sent",
     WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
 }
 
@@ -60,6 +63,10 @@ class TranslatedSentence:
     token_count: int
     """Tokens of the translation; the end of the sentence counts where the model chose it."""
     finish_reason: FinishReason
+    ids: tuple[int, ...] = ()
+    """Tokens of the translation, without the end."""
+    token_log_probs: tuple[float, ...] = ()
+    """Of each token, and of the end where the model chose it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,8 @@ class TextHypothesis:
     token_count: int
     """The sum over the sentences."""
     sentences: tuple[TranslatedSentence, ...]
+    annotation: Annotation | None = None
+    """Of its tokens and words; None where nobody asked."""
 
     @property
     def finish_reason(self) -> FinishReason:

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
+from ferryman_server.annotator import Annotator, require_scorer
 from ferryman_server.catalogue import Catalogue, Model, Route
 from ferryman_server.composition import PreparedText, compose_translations
 from ferryman_server.decoding import AppliedOptions, apply_options
@@ -36,6 +37,7 @@ from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
 from ferryman_server.live_text import LiveTexts
 from ferryman_server.request import TranslationRequest
+from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
 
@@ -69,12 +71,22 @@ class Translator:
         limits: What one request may be.
         executor: Where texts are split, tokenised and put together. The event loop does none of
             this, since health checks must be answered while a long text is at work.
+        scoring: Where alignments come from; None for a queue of its own.
     """
 
-    def __init__(self, catalogue: Catalogue, limits: Limits, executor: Executor) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        limits: Limits,
+        executor: Executor,
+        scoring: ScoringQueue | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._limits = limits
         self._executor = executor
+        self._annotator = Annotator(
+            scoring or ScoringQueue(limits.max_queued_tokens), limits.max_attention_weights
+        )
 
     async def translate(
         self, request: TranslationRequest, live: LiveTexts | None = None
@@ -96,6 +108,7 @@ class Translator:
         """
         plan = self.plan(request)
         route, options = plan.route, plan.options
+        require_scorer(route.model, request.detail)
         started = time.monotonic()
         prepared = await self._prepare(request, route)
         jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
@@ -107,6 +120,8 @@ class Translator:
         texts = await self._off_the_loop(
             compose_translations, prepared, results, options, route.model
         )
+        if request.detail:
+            texts = await self._annotate(request, route.model, prepared, texts)
         return TranslationResult(
             texts=texts,
             model=route.model.full_name,
@@ -115,6 +130,18 @@ class Translator:
             decoding=options,
             work=_work(request, jobs, results, texts, preparation_seconds),
         )
+
+    async def _annotate(
+        self,
+        request: TranslationRequest,
+        model: Model,
+        prepared: Sequence[PreparedText],
+        texts: Sequence[TextTranslation],
+    ) -> tuple[TextTranslation, ...]:
+        """Return the texts with what the request wants to know of their tokens and words."""
+        detail, annotator = request.detail, self._annotator
+        scores = await annotator.scores(model, texts, prepared, detail, request.deadline)
+        return await self._off_the_loop(annotator.annotated, model, texts, prepared, detail, scores)
 
     def plan(self, request: TranslationRequest) -> Plan:
         """Return how a request would be translated now.

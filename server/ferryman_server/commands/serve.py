@@ -63,7 +63,7 @@ def run(config: ServerConfig) -> int:
         metrics_endpoint(metrics, config) as metrics_address,
         running_engine(bundle, config, metrics.observer(name)) as engine,
     ):
-        model = model_of(bundle, engine)
+        model = model_of(bundle, engine, config)
         metrics.add_engine(name, engine.statistics, facts_of(model, config))
         code = asyncio.run(_serve(model, engine, config, metrics, metrics_address))
     write_books(name, engine.statistics())

@@ -10,10 +10,16 @@ class Load:
 
     Every source of a lane is padded to the longest, and its caches hold as many tokens as the
     longest target of the lane may have.
+
+    Args:
+        max_rows: The most hypotheses.
+        max_tokens: The most tokens that there may come to be.
+        max_lanes: The most running batches; None for any number.
     """
 
-    def __init__(self, max_rows: int, max_tokens: int) -> None:
+    def __init__(self, max_rows: int, max_tokens: int, max_lanes: int | None = None) -> None:
         self.rows = 0
+        self._max_lanes = max_lanes
         self._max_rows = max_rows
         self._max_tokens = max_tokens
         self._lanes: dict[LaneKey, tuple[int, int, int]] = {}
@@ -23,6 +29,8 @@ class Load:
         if not self.rows:
             return True
         lanes = self._lanes | {ticket.lane: self._lane_with(ticket)}
+        if self._max_lanes is not None and len(lanes) > self._max_lanes:
+            return False
         tokens = sum(
             n * (source + lane.width * target) for lane, (n, source, target) in lanes.items()
         )

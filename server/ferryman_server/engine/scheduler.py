@@ -34,6 +34,7 @@ class Scheduler:
     Args:
         max_rows: The most hypotheses in the running batches of one worker.
         max_batch_tokens: The most tokens, of sources and targets, that they may grow to.
+        max_lanes: The most of them at a time; None for any number.
         max_queued_tokens: The most source tokens in the queue.
         max_wait_seconds: Nobody is let in whose turn would come later than this.
         ageing_seconds: After so long a ticket rises by one priority.
@@ -45,11 +46,13 @@ class Scheduler:
         max_rows: int,
         max_batch_tokens: int,
         max_queued_tokens: int,
+        max_lanes: int | None = None,
         max_wait_seconds: float = math.inf,
         ageing_seconds: float = 10.0,
     ) -> None:
         self.max_rows = max_rows
         self.max_batch_tokens = max_batch_tokens
+        self.max_lanes = max_lanes
         self.max_queued_tokens = max_queued_tokens
         self._max_wait_seconds = max_wait_seconds
         self.queued_tokens = 0
@@ -136,7 +139,7 @@ class Scheduler:
         if not self._waiting:
             return []
         self._waiting.age(now)
-        load = Load(self.max_rows, self.max_batch_tokens)
+        load = Load(self.max_rows, self.max_batch_tokens, self.max_lanes)
         for ticket in running:
             load.add(ticket)
         # What cannot be shared equally is for a worker that is idle.

@@ -8,8 +8,10 @@ from typing import Final
 from google.protobuf import duration_pb2
 
 from ferryman.v1 import options_pb2, translation_pb2, translation_service_pb2
+from ferryman_server.annotation import PlacedToken
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason, LengthPenalty
+from ferryman_server.engine.search import Floats
 from ferryman_server.live_text import Delta
 from ferryman_server.text.span import Span
 from ferryman_server.translation import (
@@ -17,11 +19,13 @@ from ferryman_server.translation import (
     TextTranslation,
     TranslatedSentence,
     TranslationResult,
+    TranslationWarning,
     WarningKind,
     Work,
 )
 from ferryman_server.wire.requests import OutputOptions
 from ferryman_server.wire.statuses import status_of
+from ferryman_server.word_links import WordLink, moses
 
 _FINISH_REASON: Final[Mapping[FinishReason, translation_pb2.FinishReason]] = {
     FinishReason.EOS: translation_pb2.FINISH_REASON_EOS,
@@ -36,6 +40,7 @@ _WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
     WarningKind.SOURCE_TRUNCATED: translation_pb2.WARNING_CODE_SOURCE_TRUNCATED,
     WarningKind.SENTENCE_SPLIT: translation_pb2.WARNING_CODE_SENTENCE_SPLIT,
     WarningKind.TARGET_TRUNCATED: translation_pb2.WARNING_CODE_TARGET_TRUNCATED,
+    WarningKind.ATTENTION_OMITTED: translation_pb2.WARNING_CODE_ATTENTION_OMITTED,
     WarningKind.UNKNOWN_CHARACTERS: translation_pb2.WARNING_CODE_UNKNOWN_CHARACTERS,
 }
 
@@ -103,28 +108,66 @@ def translation_message(
     """Return the message for the translation of a text, or for why there is none."""
     message = translation_pb2.Translation(
         hypotheses=[_hypothesis(hypothesis, output) for hypothesis in text.hypotheses],
-        warnings=[
-            translation_pb2.TranslationWarning(
-                code=_WARNING_CODE[warning.kind],
-                message=warning.message,
-                span=_span(warning.span),
-            )
-            for warning in text.warnings
-        ],
+        warnings=map(warning_message, text.warnings),
     )
+    annotation = text.hypotheses[0].annotation if text.hypotheses else None
+    if annotation is not None and (output.detail.tokens or output.detail.attention):
+        message.source_tokens.extend(map(token_message, annotation.source))
     if text.error is not None:
         message.error.CopyFrom(status_of(text.error, request_id))
     return message
 
 
+def warning_message(warning: TranslationWarning) -> translation_pb2.TranslationWarning:
+    """Return the message for a warning."""
+    return translation_pb2.TranslationWarning(
+        code=_WARNING_CODE[warning.kind], message=warning.message, span=_span(warning.span)
+    )
+
+
 def _hypothesis(hypothesis: TextHypothesis, output: OutputOptions) -> translation_pb2.Hypothesis:
-    return translation_pb2.Hypothesis(
+    message = translation_pb2.Hypothesis(
         translated_text=hypothesis.text,
         score=hypothesis.score,
         log_prob=hypothesis.log_prob,
         token_count=hypothesis.token_count,
         finish_reason=_FINISH_REASON[hypothesis.finish_reason],
         sentences=[_sentence(s) for s in hypothesis.sentences] if output.sentences else (),
+    )
+    if (annotation := hypothesis.annotation) is not None:
+        if output.detail.tokens or output.detail.attention:
+            message.tokens.extend(map(token_message, annotation.target))
+        if output.detail.alignments:
+            message.alignments.extend(map(link_message, annotation.links))
+            message.moses_alignments = moses(annotation.links)
+        if annotation.attention is not None:
+            message.attention.CopyFrom(attention_message(annotation.attention))
+    return message
+
+
+def token_message(token: PlacedToken) -> translation_pb2.Token:
+    """Return the message for a token."""
+    message = translation_pb2.Token(piece=token.piece, id=token.id, log_prob=token.log_prob)
+    message.span.CopyFrom(_span(token.span))
+    return message
+
+
+def link_message(link: WordLink) -> translation_pb2.AlignmentLink:
+    """Return the message for a link between words."""
+    return translation_pb2.AlignmentLink(
+        source=_span(link.source),
+        target=_span(link.target),
+        weight=link.weight,
+        source_word=link.source_word,
+        target_word=link.target_word,
+    )
+
+
+def attention_message(weights: Floats) -> translation_pb2.AttentionMatrix:
+    """Return the message for a matrix of attention."""
+    rows, columns = weights.shape
+    return translation_pb2.AttentionMatrix(
+        rows=rows, columns=columns, weights=weights.ravel().tolist()
     )
 
 

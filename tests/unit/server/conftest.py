@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
@@ -23,6 +24,7 @@ from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.metrics import Metrics
+from ferryman_server.runtime.scored import Scored
 from ferryman_server.security import Security
 from ferryman_server.server import Server
 
@@ -37,6 +39,32 @@ class LetterTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
+
+    def encode_with_spans(self, text: str) -> list[tuple[int, tuple[int, int]]]:
+        return [(ord(letter), (place, place + 1)) for place, letter in enumerate(text)]
+
+    def decode_with_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        return [(place, place + 1) for place in range(len(ids))]
+
+    def piece(self, token: int) -> str:
+        return chr(token)
+
+
+class DiagonalScorer:
+    """Finds every token as likely as any other; the t-th looks at the t-th of the source."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def score(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]):
+        self.batches.append(len(sources))
+        return [
+            Scored(
+                np.full(len(target) + 1, TOKEN_LOG_PROB, np.float32),
+                np.eye(len(target) + 1, len(source) + 1, dtype=np.float32),
+            )
+            for source, target in zip(sources, targets, strict=True)
+        ]
 
 
 class HeldEngine:
@@ -164,8 +192,12 @@ def make_manifest(
     )
 
 
-def make_model(engine: HeldEngine, manifest: Manifest | None = None) -> Model:
+def make_model(
+    engine: HeldEngine, manifest: Manifest | None = None, scorer: DiagonalScorer | None = None
+) -> Model:
     return Model(
+        scorer=scorer,
+        has_attention=scorer is not None,
         manifest=manifest or make_manifest(),
         digest="d" * 64,
         tokenizer=LetterTokenizer(),
@@ -188,8 +220,13 @@ def engine() -> HeldEngine:
 
 
 @pytest.fixture
-def model(engine: HeldEngine) -> Model:
-    return make_model(engine)
+def scorer() -> DiagonalScorer:
+    return DiagonalScorer()
+
+
+@pytest.fixture
+def model(engine: HeldEngine, scorer: DiagonalScorer) -> Model:
+    return make_model(engine, scorer=scorer)
 
 
 @pytest.fixture

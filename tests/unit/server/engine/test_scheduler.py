@@ -68,6 +68,15 @@ def test_the_token_budget_counts_padding_and_room_to_grow():
         assert board(queue) == boarders
 
 
+def test_a_width_more_than_there_is_memory_for_waits_its_turn():
+    queue, running = scheduler(max_lanes=2), [ticket(rows=1), ticket(rows=2)]
+    third, again = ticket(rows=3), ticket(rows=2)
+    queue.enqueue([third, again], 0.0)
+    assert board(queue, running) == []
+    assert board(queue, running[:1]) == [third]
+    assert board(queue, running) == [again]
+
+
 def test_one_alone_boards_whatever_its_size():
     queue, huge = scheduler(batch_tokens=10), ticket(tokens=500, max_tokens=500)
     queue.enqueue([huge, ticket()], 0.0)
