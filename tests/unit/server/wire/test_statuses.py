@@ -30,6 +30,11 @@ EVERY_ERROR = [
     errors.QueueFullError("full", retry_after=2.5),
     errors.ServerDrainingError(),
     errors.DeadlineExceededError("QUEUE_DEADLINE"),
+    errors.ModelExistsError("news@1"),
+    errors.ModelInUseError("news@1", "its name stands for it"),
+    errors.BundleNotFoundError("news"),
+    errors.BundleRefusedError("news", "it is damaged"),
+    errors.AdminDisabledError(),
     errors.NoKeyError("no key"),
     errors.NotAllowedError("website", "LoadModel"),
 ]
