@@ -42,12 +42,15 @@ def check_address(address: str, *, option: str = "--address") -> None:
     """Listen at an address for a moment.
 
     Args:
-        address: ``host:port``; the host of IPv6 in brackets.
+        address: ``host:port``, the host of IPv6 in brackets; or ``unix:path``, which gRPC itself
+            checks.
         option: What sets it, for the message.
 
     Raises:
         AddressError: The operating system does not let us, with its reason.
     """
+    if address.startswith("unix:"):
+        return
     host, _, port = address.rpartition(":")
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(

@@ -68,6 +68,12 @@ def current_call() -> Call:
     return _current.get()
 
 
+def caller() -> str:
+    """Return who makes the call that the running task answers; empty where it answers none."""
+    call = _current.get(None)
+    return call.client if call else ""
+
+
 def enter_call(call: Call) -> None:
     """Make a call the one that the running task answers; each RPC has a task of its own."""
     _current.set(call)

@@ -97,6 +97,8 @@ class EngineSection(ConfigSection):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What to compute on; cuda that is not there is a failure to start"""
+    device_state_bytes: Annotated[int, Field(ge=1 << 20)] = 4 << 30
+    """Memory of a GPU for decoder state; what runs at a time is cut to it"""
     workers: Count = Field(default_factory=usable_cores)
     """Engine workers, each with a running batch. By itself: the usable cores"""
     threads: Count = 1
@@ -113,6 +115,10 @@ class LimitsSection(ConfigSection):
 
     max_queued_tokens: Annotated[int, Field(ge=1024)] = Limits.max_queued_tokens
     """Source tokens that may wait; more are refused"""
+    max_wait_seconds: Seconds = 60.0
+    """A sentence whose turn would come later than that is refused at once, with the wait"""
+    ageing_seconds: Seconds = 10.0
+    """After waiting so long a sentence rises by one priority"""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Limits.max_concurrent_calls
     """Calls at the same time; more are refused"""
     max_texts: Annotated[int, Field(ge=1)] = Limits.max_texts
@@ -216,7 +222,11 @@ class ServerConfig(
     @property
     def limits(self) -> Limits:
         """What one request may be; a beam also has to fit into a batch."""
-        names = LimitsSection.model_fields.keys() - {"max_beam_size"}
+        names = LimitsSection.model_fields.keys() - {
+            "max_beam_size",
+            "max_wait_seconds",
+            "ageing_seconds",
+        }
         widest = min(self.max_beam_size, self.max_rows)
         return Limits(
             max_beam_size=widest,

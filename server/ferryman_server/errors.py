@@ -10,6 +10,7 @@
   + ModelNotFoundError             NOT_FOUND            MODEL_NOT_FOUND            2
   + FeatureUnavailableError        FAILED_PRECONDITION  FEATURE_UNAVAILABLE        1
   + QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL                 4
+    + QuotaExceededError           RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             4
   + ServerDrainingError            UNAVAILABLE          SERVER_DRAINING            1, 4
   + DeadlineExceededError          DEADLINE_EXCEEDED    QUEUE_DEADLINE, DECODE_DEADLINE
   + ModelExistsError               ALREADY_EXISTS       MODEL_EXISTS               admin
@@ -197,6 +198,22 @@ class QueueFullError(ServiceError):
 
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message, retry_after=retry_after)
+
+
+class QuotaExceededError(QueueFullError):
+    """There is room, but the caller has more than its share of it; others are served meanwhile.
+
+    Args:
+        message: What the caller has too much of.
+        subject: Who the caller is taken for, as ``client:website``.
+        retry_after: Seconds until it has less.
+    """
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, message: str, *, subject: str, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.subject = subject
 
 
 class ServerDrainingError(ServiceError):

@@ -39,7 +39,7 @@ def make_jobs(
         job
         for text, prefix in zip(prepared, starts, strict=True)
         if isinstance(text, Passage)
-        for job in _jobs_of(text, prefix, suppressed, options, request.deadline)
+        for job in _jobs_of(text, prefix, suppressed, options, request)
     ]
 
 
@@ -48,7 +48,7 @@ def _jobs_of(
     prefix: Ids,
     suppressed: tuple[Ids, ...],
     options: AppliedOptions,
-    deadline: float | None,
+    request: TranslationRequest,
 ) -> Iterator[Job]:
     for number, sentence in enumerate(text.sentences):
         search = options.search(
@@ -57,7 +57,13 @@ def _jobs_of(
             prefix=() if number else prefix,
             suppressed=suppressed,
         )
-        yield Job(source=sentence.tokens, search=search, deadline=deadline)
+        yield Job(
+            source=sentence.tokens,
+            search=search,
+            deadline=request.deadline,
+            priority=request.priority,
+            client=request.client,
+        )
 
 
 def _prefix_tokens(prefix: str, index: int, model: Model) -> Ids:

@@ -14,6 +14,7 @@ from ferryman_server import runtime
 from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.description import Device
+from ferryman_server.devices import affordable_lanes, chosen_device, engine_workers
 from ferryman_server.engine import Engine, Observer
 from ferryman_server.fleet import Loaded
 from ferryman_server.metrics import Metrics, write_books
@@ -67,7 +68,7 @@ def chosen_variant(manifest: Manifest, config: ServerConfig) -> str:
         BundleError: It has none for the device.
     """
     if config.variant is None:
-        return manifest.default_variant("cpu")
+        return manifest.default_variant(chosen_device(config))
     if config.variant not in manifest.variants:
         raise ConfigError(
             f"--variant: must be one of {', '.join(sorted(manifest.variants))}, which the bundle "
@@ -103,14 +104,18 @@ def running_engine(
         DeviceError: The device asked for is not there.
         BundleUnusableError: ONNX Runtime does not take the graphs, or they compute something else
             on this machine than where they were made.
-        ConfigError: The batch has no room for a single sentence.
+        ConfigError: The batch has no room for a single sentence, or its state no memory.
     """
     _check_rows(bundle.manifest, config)
+    ready = _runtime(bundle, config)
     engine = Engine(
-        _runtime(bundle, config),
-        workers=config.workers,
+        ready,
+        workers=engine_workers(config),
+        max_lanes=affordable_lanes(ready, config),
         max_rows=config.max_rows,
         max_queued_tokens=config.max_queued_tokens,
+        max_wait_seconds=config.max_wait_seconds,
+        ageing_seconds=config.ageing_seconds,
         observer=observer,
     )
     engine.start()
@@ -125,7 +130,7 @@ def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
         ready = runtime.OnnxRuntime(
             bundle,
             config.threads,
-            device="cpu" if config.device == "auto" else config.device,
+            device=chosen_device(config),
             variant=chosen_variant(bundle.manifest, config),
         )
         ready.verify(bundle)
@@ -208,9 +213,9 @@ def facts_of(model: Model, config: ServerConfig) -> dict[str, str]:
 def device_of(config: ServerConfig) -> Device:
     """Return what the models run on."""
     return Device(
-        provider="CPUExecutionProvider",
+        provider=runtime.PROVIDERS[chosen_device(config)],
         runtime="onnxruntime",
         runtime_version=runtime.VERSION,
-        workers=config.workers,
+        workers=engine_workers(config),
         threads_per_worker=config.threads,
     )

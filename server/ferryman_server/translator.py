@@ -20,6 +20,7 @@ from ferryman_server.engine import (
     Job,
     OverloadedError,
     Phase,
+    QuotaError,
     Result,
     UnavailableError,
 )
@@ -29,6 +30,7 @@ from ferryman_server.errors import (
     FeatureUnavailableError,
     InputTooLongError,
     QueueFullError,
+    QuotaExceededError,
     ServerDrainingError,
 )
 from ferryman_server.jobs import make_jobs
@@ -242,6 +244,13 @@ async def _decode(
             for number, future in enumerate(futures):
                 future.add_done_callback(functools.partial(live.end, number))
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
+    except QuotaError as error:
+        client = jobs[0].client
+        raise QuotaExceededError(
+            f"{client} has its share of the queue; ask again in {error.retry_after:.1f} s",
+            subject=f"client:{client}",
+            retry_after=error.retry_after,
+        ) from error
     except OverloadedError as error:
         raise QueueFullError(
             f"the queue is full; ask again in {error.retry_after:.1f} s",

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import grpc
-from load import Load
+from callers import Load
 from podman import Container
 
 from ferryman import Client

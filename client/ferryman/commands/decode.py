@@ -6,14 +6,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ferryman.channel import DEFAULT_ADDRESS
+from ferryman.commands.connection import connected_async
 from ferryman.commands.file_progress import FileProgress, shown_progress
+from ferryman.commands.local import Local, local_server
 from ferryman.commands.options import (
     BeamSize,
     ModelName,
@@ -54,6 +57,7 @@ def decode(
             help="Server to ask; given several times, the work is spread over them.",
         ),
     ] = [DEFAULT_ADDRESS],  # noqa: B006  # Typer copies it
+    local: Local = False,
     model: ModelName = "",
     beam: BeamSize = None,
     format_name: Annotated[
@@ -109,10 +113,13 @@ def decode(
         raise typer.BadParameter("IN and OUT are the same file")
     way = Way(source=source, target=target, model=model, search=search_of(beam))
     with (
+        ExitStack() as stack,
         errors_explained(_VERB),
         _goes_on(),
         shown_progress(source_file, format_) as progress,
     ):
+        if local:
+            server, way = [stack.enter_context(local_server(model))], replace(way, model="")
         summary = asyncio.run(
             _decode(
                 source_file,
@@ -146,13 +153,8 @@ async def _decode(
     restart: bool,
     on_step: Callable[[Step], None],
 ) -> Summary:
-    from ferryman.async_client import AsyncClient
-
     async with AsyncExitStack() as stack:
-        try:
-            clients = [(each, AsyncClient(each, timeout=timeout)) for each in servers]
-        except ValueError as fault:
-            raise typer.BadParameter(str(fault), param_hint="--server") from None
+        clients = [(each, connected_async(each, timeout=timeout)) for each in servers]
         for _, client in clients:
             await stack.enter_async_context(client)
         pool = Servers(clients, way, patience=patience)

@@ -89,10 +89,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._log.ended(call, grpc.StatusCode.OK)
 
     def _enter(self, call: Call, context: Context) -> None:
-        self._admission.enter()
+        self._admission.enter(call.client)
         # Not when the method returns but when its answer is sent: a server that stops in between
         # would lose it.
-        context.add_done_callback(lambda _: self._admission.leave(call.seconds))
+        context.add_done_callback(lambda _: self._admission.leave(call.seconds, call.client))
 
     async def _abort(self, context: Context, call: Call, error: Exception) -> NoReturn:
         status = status_of(error, call.request_id)

@@ -13,6 +13,8 @@ from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
 from ferryman_server.annotation import Detail
+from ferryman_server.call import caller
+from ferryman_server.engine import Priority
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
 from ferryman_server.text.passage import LongInput, TextOptions
@@ -25,6 +27,7 @@ FEATURES: Final = (
     "output.alternatives_at_prefix",
     "output.attention",
     "output.sentences",
+    "priority",
     "output.tokens",
     "target_prefixes",
     "text.keep_newlines",
@@ -54,7 +57,12 @@ _LONG_INPUT: Final[Mapping[int, LongInput]] = {
     options_pb2.LONG_INPUT_POLICY_TRUNCATE: LongInput.TRUNCATE,
     options_pb2.LONG_INPUT_POLICY_ERROR: LongInput.ERROR,
 }
-_SUPPORTED_PRIORITIES: Final = (options_pb2.PRIORITY_UNSPECIFIED, options_pb2.PRIORITY_NORMAL)
+_PRIORITIES: Final[Mapping[int, Priority]] = {
+    options_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    options_pb2.PRIORITY_LOW: Priority.LOW,
+    options_pb2.PRIORITY_NORMAL: Priority.NORMAL,
+    options_pb2.PRIORITY_HIGH: Priority.HIGH,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,8 @@ def parse_translation_request(
         text=_text_options(message.text, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
+        priority=_PRIORITIES.get(message.priority, Priority.NORMAL),
+        client=caller(),
         detail=output.detail,
         deadline=deadline,
     )
@@ -147,7 +157,7 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.unavailable("glossary_config")
     if message.do_not_translate:
         faults.unavailable("do_not_translate")
-    if message.priority not in _SUPPORTED_PRIORITIES:
+    if message.priority not in _PRIORITIES:
         faults.unavailable("priority")
 
 

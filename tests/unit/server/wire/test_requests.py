@@ -209,7 +209,6 @@ UNAVAILABLE = [
     ("mime_type", {"mime_type": "text/html"}),
     ("glossary_config", {"glossary_config": {}}),
     ("do_not_translate", {"do_not_translate": ["ferryman"]}),
-    ("priority", {"priority": "PRIORITY_HIGH"}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
