@@ -24,6 +24,8 @@ class Detail:
     tokens: bool = False
     alignments: bool = False
     attention: bool = False
+    sentences: bool = False
+    """Which sentence became which; known of every translation, so it costs nothing."""
 
     @property
     def needs_attention(self) -> bool:

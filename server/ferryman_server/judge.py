@@ -97,9 +97,18 @@ class Judge:
             QueueFullError: Too much waits already.
             DeadlineExceededError: The deadline passed.
         """
-        model = self._catalogue.route(
+        route = self._catalogue.route(
             request.model, request.source_language, request.target_language
-        ).model
+        )
+        if route.before is not None:
+            fault = Fault(
+                "target_language_code", "only one model can score, and none has this pair"
+            )
+            raise FeatureUnavailableError([fault])
+        with route.model.uses:
+            return await self._score(request, route.model)
+
+    async def _score(self, request: ScoreRequest, model: Model) -> ScoreResult:
         scorer = _scorer(model, request.detail)
         loop = asyncio.get_running_loop()
         prepared = await loop.run_in_executor(self._executor, _prepare, request.pairs, model)

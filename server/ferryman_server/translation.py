@@ -99,6 +99,8 @@ class TextTranslation:
     """Best first; none where there is an error."""
     warnings: tuple[TranslationWarning, ...] = ()
     error: ServiceError | None = None
+    route: tuple[str, ...] = ()
+    """Languages that the text went through; none where it was translated directly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

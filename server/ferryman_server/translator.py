@@ -36,6 +36,7 @@ from ferryman_server.errors import (
 from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
 from ferryman_server.live_text import LiveTexts
+from ferryman_server.pivot import Pivot
 from ferryman_server.request import TranslationRequest
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
@@ -107,6 +108,29 @@ class Translator:
             EngineFailedError: Decoding failed; the request is not to blame.
         """
         plan = self.plan(request)
+        if plan.route.before is not None:
+            return await self._over_third_language(request, plan.route, live)
+        with plan.route.model.uses:
+            return await self._directly(request, plan, live)
+
+    async def _over_third_language(
+        self, request: TranslationRequest, route: Route, live: LiveTexts | None
+    ) -> TranslationResult:
+        """Translate with one model, and what comes out with another."""
+        pivot = Pivot(request, route)
+        # Both from the beginning: neither may be unloaded while the other is at work.
+        with pivot.first.model.uses, pivot.second.model.uses:
+            first = await self._directly(
+                pivot.first_request, self._plan_for(pivot.first_request, pivot.first), None
+            )
+            onward = pivot.second_request(first)
+            second = await self._directly(onward, self._plan_for(onward, pivot.second), live)
+        return pivot.combined(first, second)
+
+    async def _directly(
+        self, request: TranslationRequest, plan: Plan, live: LiveTexts | None
+    ) -> TranslationResult:
+        """Translate with one model."""
         route, options = plan.route, plan.options
         require_scorer(route.model, request.detail)
         started = time.monotonic()
@@ -149,10 +173,17 @@ class Translator:
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
             InvalidRequestError: Its options contradict each other, or its model.
+            FeatureUnavailableError: It takes two models, and asks for what needs one.
         """
         route = self._catalogue.route(
             request.model, request.source_language, request.target_language
         )
+        if route.before is not None:
+            Pivot(request, route).check()
+        return self._plan_for(request, route)
+
+    @staticmethod
+    def _plan_for(request: TranslationRequest, route: Route) -> Plan:
         options = apply_options(
             request.decoding, route.model.manifest, alternatives=request.alternatives
         )

@@ -36,6 +36,16 @@ FEATURES: Final = (
 )
 """What this server can do beyond the plain translation of texts."""
 
+NEED_WHOLE_DISTRIBUTION: Final = frozenset(
+    (
+        "decoding.repetition_penalty",
+        "decoding.sampling",
+        "decoding.prefix_bias",
+        "target_prefixes",
+    )
+)
+"""Features for which a model needs a graph that not every bundle has."""
+
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _MAX_LABELS: Final = 64
@@ -165,7 +175,10 @@ def output_options(message: options_pb2.OutputOptions, faults: Faults) -> Output
     return OutputOptions(
         sentences=message.sentences,
         detail=Detail(
-            tokens=message.tokens, alignments=message.alignments, attention=message.attention
+            tokens=message.tokens,
+            alignments=message.alignments,
+            attention=message.attention,
+            sentences=message.sentences,
         ),
     )
 

@@ -22,6 +22,7 @@ from ferryman_bundle.manifest import Manifest
 from ferryman_server.catalogue import Catalogue, Model
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
+from ferryman_server.fleet import Fleet
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.metrics import Metrics
 from ferryman_server.runtime.scored import Scored
@@ -253,11 +254,14 @@ def serving(model: Model) -> Serving:
         connections: ConnectionLimits | None = None,
         security: Security | None = None,
         models: Sequence[Model] | None = None,
+        fleet: Fleet | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
         metrics = Metrics()
         server = Server(
-            Catalogue(models or [model]),
+            Catalogue(models or [model]) if fleet is None else fleet.catalogue,
+            fleet=fleet,
+            admin_address=None if fleet is None else "127.0.0.1:0",
             address=address,
             description=ServerDescription(
                 version="9.8.7",

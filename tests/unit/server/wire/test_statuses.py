@@ -31,6 +31,11 @@ EVERY_ERROR = [
     errors.QuotaExceededError("too much", subject="client:website", retry_after=0.5),
     errors.ServerDrainingError(),
     errors.DeadlineExceededError("QUEUE_DEADLINE"),
+    errors.ModelExistsError("news@1"),
+    errors.ModelInUseError("news@1", "its name stands for it"),
+    errors.BundleNotFoundError("news"),
+    errors.BundleRefusedError("news", "it is damaged"),
+    errors.AdminDisabledError(),
     errors.NoKeyError("no key"),
     errors.NotAllowedError("website", "LoadModel"),
 ]
