@@ -61,7 +61,7 @@ def examine(config: ServerConfig) -> list[Finding]:
         _open_files,
         _ports,
         _security,
-        _bundle,
+        _bundles,
     )
     return [finding for check in checks for finding in check(config)]
 
@@ -205,12 +205,17 @@ def _security(config: ServerConfig) -> Findings:
         yield _good("security", f"nothing is open to others at {config.address}")
 
 
-def _bundle(config: ServerConfig) -> Findings:
+def _bundles(config: ServerConfig) -> Findings:
+    for name in config.bundle or (None,):
+        yield from _bundle(name, config)
+
+
+def _bundle(name: str | None, config: ServerConfig) -> Findings:
     from ferryman_server.installed_models import find_bundle
     from ferryman_server.loading import chosen_variant, read_bundle
 
     try:
-        path = find_bundle(config.bundle)
+        path = find_bundle(name)
         sealed = read_bundle(Path(path), config)
         manifest = sealed.manifest
         variant = chosen_variant(manifest, config)
@@ -225,5 +230,5 @@ def _bundle(config: ServerConfig) -> Findings:
             f"--max-rows {beam} at least",
         )
     else:
-        name = f"{manifest.name}@{manifest.version}"
-        yield _good("bundle", f"{name} is whole, and runs as {variant}: {path}")
+        full_name = f"{manifest.name}@{manifest.version}"
+        yield _good("bundle", f"{full_name} is whole, and runs as {variant}: {path}")
