@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferryman_server.catalogue import Tokenizer
 from ferryman_server.engine.search import Floats
+from ferryman_server.model import Tokenizer
 from ferryman_server.text.span import Span
 from ferryman_server.word_links import WordLink, Words, link_words
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ferryman_server.catalogue import Model
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason, Hypothesis, Result
 from ferryman_server.errors import InputTooLongError
+from ferryman_server.model import Model
 from ferryman_server.text.passage import Passage
 from ferryman_server.text.span import Span
 from ferryman_server.translation import (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ferryman_server.catalogue import Model
 from ferryman_server.composition import PreparedText
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import Job
 from ferryman_server.errors import Fault, InvalidRequestError
+from ferryman_server.model import Model
 from ferryman_server.request import TranslationRequest
 from ferryman_server.text.passage import Passage
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
 from ferryman_server.annotator import Annotator, require_scorer
-from ferryman_server.catalogue import Catalogue, Model, Route
+from ferryman_server.catalogue import Catalogue, Route
 from ferryman_server.composition import PreparedText, compose_translations
 from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import (
@@ -36,6 +36,7 @@ from ferryman_server.errors import (
 from ferryman_server.jobs import make_jobs
 from ferryman_server.limits import Limits
 from ferryman_server.live_text import LiveTexts
+from ferryman_server.model import Model
 from ferryman_server.pivot import Pivot
 from ferryman_server.request import TranslationRequest
 from ferryman_server.scoring_queue import ScoringQueue

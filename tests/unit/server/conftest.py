@@ -19,12 +19,13 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from ferryman_bundle.manifest import Manifest
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.fleet import Fleet
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.metrics import Metrics
+from ferryman_server.model import Model
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.security import Security
 from ferryman_server.server import Server
