@@ -22,6 +22,13 @@ class Limits:
     max_queued_tokens: int = 1 << 18
     """Source tokens that wait, of all requests together."""
     max_concurrent_calls: int = 1024
+    max_batch_items: int = 256
+    """Items of one batch that are worked on at a time."""
+    max_attention_weights: int = 4 * MEBIBYTE
+    """Weights in one matrix of attention, of 4 bytes each."""
+    max_glossary_entries: int = 1024
+    max_protected_phrases: int = 1024
+    """Phrases and patterns of what is copied as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,35 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
             next_page_token=next_page,
         )
 
+    async def GetModel(
+        self, request: translation_service_pb2.GetModelRequest, context: Context
+    ) -> translation_service_pb2.GetModelResponse:
+        """Tell what one model is."""
+        model = self._catalogue.named(request.model)
+        return translation_service_pb2.GetModelResponse(
+            model=model_message(
+                model,
+                is_default=model is self._catalogue.default,
+                state=model_pb2.MODEL_STATE_READY,
+            )
+        )
+
+    async def StreamTranslateText(self, request: Any, context: Context) -> Any:  # type: ignore[override]
+        """Not built yet."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server does not stream yet")
+
+    async def TranslateBatch(self, request: Any, context: Context) -> Any:  # type: ignore[override]
+        """Not built yet."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server takes no batches yet")
+
+    async def ScoreText(self, request: Any, context: Context) -> Any:
+        """Not built yet."""
+        raise NotImplementedError
+
+    async def TokenizeText(self, request: Any, context: Context) -> Any:
+        """Not built yet."""
+        raise NotImplementedError
+
     async def GetServerInfo(
         self, request: translation_service_pb2.GetServerInfoRequest, context: Context
     ) -> translation_service_pb2.GetServerInfoResponse:

@@ -124,4 +124,8 @@ def _limits(limits: Limits) -> model_pb2.Limits:
         max_num_hypotheses=limits.max_num_hypotheses,
         max_queued_tokens=limits.max_queued_tokens,
         max_concurrent_calls=limits.max_concurrent_calls,
+        max_batch_items=limits.max_batch_items,
+        max_attention_weights=limits.max_attention_weights,
+        max_glossary_entries=limits.max_glossary_entries,
+        max_protected_phrases=limits.max_protected_phrases,
     )

@@ -112,6 +112,8 @@ async def _abort(context: Context, call: Call, error: Exception) -> NoReturn:
     if isinstance(error, ServiceError):
         call.facts["reason"] = error.reason
         _write_log_line(call, error.code)
+    elif isinstance(error, NotImplementedError):
+        _write_log_line(call, grpc.StatusCode.UNIMPLEMENTED)
     else:
         _write_log_line(call, grpc.StatusCode.INTERNAL, error)
     await context.abort_with_status(rpc_status.to_status(status))

@@ -101,10 +101,13 @@ def _check_texts(
     match message.mime_type:
         case "" | "text/plain":
             pass
-        case "text/html":
+        case "text/html" | "text/markdown":
             faults.unavailable("mime_type")
         case other:
-            faults.invalid("mime_type", f"must be text/plain or text/html, but is {other[:80]!r}")
+            faults.invalid(
+                "mime_type",
+                f"must be text/plain, text/html or text/markdown, but is {other[:80]!r}",
+            )
     prefixes = message.target_prefixes
     if prefixes and len(prefixes) != count:
         faults.invalid(
@@ -146,8 +149,9 @@ def _output(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions
 
 
 def _text_options(message: options_pb2.TextOptions, faults: Faults) -> TextOptions:
-    if message.placeholder_patterns:
-        faults.unavailable("text.placeholder_patterns")
+    for name in ("placeholder_patterns", "translated_attributes", "protect_spans", "second_try"):
+        if getattr(message, name):
+            faults.unavailable(f"text.{name}")
     if message.long_input not in _LONG_INPUT:
         faults.unavailable("text.long_input")
     return TextOptions(

@@ -23,13 +23,17 @@ def status_of(error: BaseException, request_id: str) -> status_pb2.Status:
 
     Args:
         error: Why the call, or one text of it, failed. What is no `ServiceError` is a fault of
-            ours, and its message and type stay here.
+            ours, and its message and type stay here; but `NotImplementedError` is what the stubs
+            raise for a method of the contract that this server lacks.
         request_id: The name under which the log has the rest.
     """
     details: list[message.Message]
     if isinstance(error, ServiceError):
         code, text = error.code, _shortened(str(error))
         details = _details(error)
+    elif isinstance(error, NotImplementedError):
+        code, text = grpc.StatusCode.UNIMPLEMENTED, "this server does not have this method"
+        details = [error_details_pb2.ErrorInfo(reason="METHOD_UNAVAILABLE", domain=DOMAIN)]
     else:
         code = grpc.StatusCode.INTERNAL
         text = f"internal error; the server's log has it under request id {request_id}"

@@ -13,9 +13,11 @@ from grpc_status import rpc_status
 
 from ferryman.v1 import translation_pb2
 from ferryman.v1.translation_service_pb2 import (
+    GetModelRequest,
     GetServerInfoRequest,
     ListLanguagePairsRequest,
     ListModelsRequest,
+    ScoreTextRequest,
     TranslateTextRequest,
 )
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
@@ -266,3 +268,21 @@ async def test_mutated_messages_are_answered_or_are_the_callers_fault(serving, s
     # Not what gRPC logs of its poller where, as in these tests, a process has had several loops.
     ours = [record for record in caplog.records if record.name.startswith("ferryman")]
     assert not [record for record in ours if record.levelno >= logging.ERROR]
+
+
+async def test_a_method_that_is_not_built_answers_unimplemented(serving, fails):
+    async with serving() as (_, channel):
+        stub = TranslationServiceStub(channel)
+        details = await fails(stub.ScoreText(ScoreTextRequest()), grpc.StatusCode.UNIMPLEMENTED)
+    assert details["ErrorInfo"].reason == "METHOD_UNAVAILABLE"
+
+
+async def test_a_model_is_told_by_its_name(serving, fails):
+    async with serving() as (_, channel):
+        stub = TranslationServiceStub(channel)
+        model = (await stub.GetModel(GetModelRequest(model="letters"))).model
+        details = await fails(
+            stub.GetModel(GetModelRequest(model="words")), grpc.StatusCode.NOT_FOUND
+        )
+    assert (model.name, model.version, model.is_default) == ("letters", "1.2.3", True)
+    assert details["ErrorInfo"].metadata["available"] == "letters@1.2.3"

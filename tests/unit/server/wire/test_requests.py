@@ -218,6 +218,9 @@ UNAVAILABLE = [
     ("output.attention", {"output": {"attention": True}}),
     ("output.quality", {"output": {"quality": True}}),
     ("text.placeholder_patterns", {"text": {"placeholder_patterns": ["x"]}}),
+    ("text.protect_spans", {"text": {"protect_spans": True}}),
+    ("text.second_try", {"text": {"second_try": True}}),
+    ("text.translated_attributes", {"text": {"translated_attributes": ["alt"]}}),
 ]
 
 
