@@ -22,11 +22,22 @@ class Engine(Protocol):
 class Tokenizer(Protocol):
     """What turns text into token ids and back: the tokenizer of a bundle."""
 
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text, without start and end."""
+    def encode(self, text: str, *, reserved: bool = False) -> list[int]:
+        """Return the token ids of a text, without start and end.
+
+        Args:
+            text: Any text.
+            reserved: Whether the reserved characters in it were put there by us.
+        """
+        ...
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids."""
+        ...
+
+    def __hash__(self) -> int:
+        """Be the key of what is known of a tokenizer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ class WarningKind(StrEnum):
     SENTENCE_SPLIT = "sentence_split"
     TARGET_TRUNCATED = "target_truncated"
     UNKNOWN_CHARACTERS = "unknown_characters"
+    PLACEHOLDER_LOST = "placeholder_lost"
+    TRANSLATED_IN_PIECES = "translated_in_pieces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ _MESSAGES: Mapping[WarningKind, str] = {
         "the translation of the sentence reached its length limit and may be incomplete"
     ),
     WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
+    WarningKind.PLACEHOLDER_LOST: "this is not in the translation, or not where it belongs",
+    WarningKind.TRANSLATED_IN_PIECES: (
+        "the model would have lost something that must be kept, so the parts of the sentence "
+        "around it were translated one by one"
+    ),
 }
 
 
@@ -90,6 +97,8 @@ class TextTranslation:
     """Best first; none where there is an error."""
     warnings: tuple[TranslationWarning, ...] = ()
     error: ServiceError | None = None
+    is_piecewise: bool = False
+    """Whether parts of sentences were translated one by one, around what must be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

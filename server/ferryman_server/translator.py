@@ -29,9 +29,10 @@ from ferryman_server.errors import (
     QueueFullError,
     ServerDrainingError,
 )
-from ferryman_server.jobs import make_jobs
+from ferryman_server.jobs import plan_rounds
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
+from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
 
@@ -84,12 +85,12 @@ class Translator:
         )
         started = time.monotonic()
         prepared = await self._prepare(request, route)
-        jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
+        rounds = await self._off_the_loop(plan_rounds, request, prepared, options, route.model)
         preparation_seconds = time.monotonic() - started
-        self._check_queue_could_hold(jobs)
-        results = await _decode(route.model, jobs, request.deadline)
+        self._check_queue_could_hold(rounds.jobs)
+        jobs, results = await self._decode_rounds(rounds, route.model, request.deadline)
         texts = await self._off_the_loop(
-            compose_translations, prepared, results, options, route.model
+            compose_translations, prepared, rounds.outcomes, options, route.model
         )
         return TranslationResult(
             texts=texts,
@@ -98,6 +99,38 @@ class Translator:
             decoding=options,
             work=_work(request, jobs, results, texts, preparation_seconds),
         )
+
+    async def _decode_rounds(
+        self, rounds: Rounds, model: Model, deadline: float | None
+    ) -> tuple[list[Job], list[Result]]:
+        """Decode until every sentence has its answer; return all that was done for it.
+
+        After the first round there is an answer. So whatever keeps a later one from coming about
+        (no time, no room, no graph for it) is no error of the request.
+        """
+        jobs: list[Job] = []
+        results: list[Result] = []
+        while due := rounds.jobs:
+            began = time.monotonic()
+            try:
+                found = await _decode(model, due, deadline)
+            except FeatureUnavailableError:
+                if not rounds.count:
+                    raise
+                rounds.unbind()
+                continue
+            except (QueueFullError, DeadlineExceededError, ServerDrainingError):
+                if not rounds.count:
+                    raise
+                rounds.give_up()
+                continue
+            jobs += due
+            results += found
+            await self._off_the_loop(rounds.take, found)
+            ended = time.monotonic()
+            if deadline is not None and ended + (ended - began) > deadline:
+                rounds.give_up()
+        return jobs, results
 
     async def _prepare(self, request: TranslationRequest, route: Route) -> list[PreparedText]:
         """Prepare text by text, so that requests with many texts take turns in the executor."""

@@ -35,6 +35,8 @@ _WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
     WarningKind.SENTENCE_SPLIT: translation_pb2.WARNING_CODE_SENTENCE_SPLIT,
     WarningKind.TARGET_TRUNCATED: translation_pb2.WARNING_CODE_TARGET_TRUNCATED,
     WarningKind.UNKNOWN_CHARACTERS: translation_pb2.WARNING_CODE_UNKNOWN_CHARACTERS,
+    WarningKind.PLACEHOLDER_LOST: translation_pb2.WARNING_CODE_PLACEHOLDER_LOST,
+    WarningKind.TRANSLATED_IN_PIECES: translation_pb2.WARNING_CODE_TRANSLATED_IN_PIECES,
 }
 
 
@@ -86,6 +88,8 @@ def _translation(
             for warning in text.warnings
         ],
     )
+    if text.is_piecewise:
+        message.fallback = translation_pb2.FALLBACK_PIECEWISE
     if text.error is not None:
         message.error.CopyFrom(status_of(text.error, request_id))
     return message

@@ -27,7 +27,7 @@ TOKEN_LOG_PROB = -0.25
 class LetterTokenizer:
     """One token for each code point."""
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, reserved: bool = False) -> list[int]:
         return [ord(letter) for letter in text]
 
     def decode(self, ids: Sequence[int]) -> str:
