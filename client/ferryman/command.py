@@ -27,6 +27,7 @@ ENTRY_POINTS = "ferryman.commands"
 
 SUMMARIES = {
     "translate": "Translate text, lines or a file with a server.",
+    "decode": "Translate a whole file, whatever happens on the way.",
     "serve": "Serve a model over gRPC.",
     "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
     "corpus": "Make a parallel corpus out of freely licensed text.",

@@ -10,11 +10,12 @@ import socket
 from ferryman_server.start_errors import AddressError
 
 
-def check_address(address: str) -> None:
+def check_address(address: str, *, option: str = "--address") -> None:
     """Listen at an address for a moment.
 
     Args:
         address: ``host:port``; the host of IPv6 in brackets.
+        option: What sets it, for the message.
 
     Raises:
         AddressError: The operating system does not let us, with its reason.
@@ -30,5 +31,5 @@ def check_address(address: str) -> None:
             probe.listen()
     except OSError as error:
         raise AddressError(
-            f"cannot listen on {address}: {error.strerror}; choose another with --address"
+            f"cannot listen on {address}: {error.strerror}; choose another with {option}"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import weakref
 
 from ferryman_server.errors import QueueFullError, ServerDrainingError
 
@@ -21,6 +22,8 @@ class Admission:
         self._under_way = 0
         self._mean_seconds = 0.0
         self._closed = False
+        # A future that nobody waits for any more is forgotten.
+        self._closing: weakref.WeakSet[asyncio.Future[None]] = weakref.WeakSet()
         self._last_arrival = -math.inf
         self._empty = asyncio.Event()
         self._empty.set()
@@ -63,6 +66,17 @@ class Admission:
     def close(self) -> None:
         """Let no more calls in; those under way go on."""
         self._closed = True
+        for waiting in self._closing:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def closing(self) -> asyncio.Future[None]:
+        """Return what is done when no more calls are let in, for calls that last."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            waiting.set_result(None)
+        self._closing.add(waiting)
+        return waiting
 
     async def wait_until_empty(self, timeout: float) -> bool:
         """Wait until the last call has left.

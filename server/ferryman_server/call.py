@@ -16,6 +16,11 @@ class Call:
     """Without the service, as ``TranslateText``."""
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.monotonic)
+    traceparent: str | None = None
+    """The W3C header of that name: the trace that the call is part of."""
+    is_routine: bool = False
+    """Whether it is one of those that come every few seconds, as a health check: the log has a line
+    of it only if it fails by a fault of ours."""
     facts: dict[str, object] = field(default_factory=dict)
     """What the log says besides: counts and times, never texts."""
 

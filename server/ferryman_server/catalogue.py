@@ -10,6 +10,7 @@ from typing import Protocol
 from ferryman_bundle.manifest import LanguagePair, Manifest
 from ferryman_server.engine import Job, Result
 from ferryman_server.errors import ModelNotFoundError, UnsupportedLanguagePairError
+from ferryman_server.runtime.scored import Scored
 
 
 class Engine(Protocol):
@@ -39,6 +40,27 @@ class Tokenizer(Protocol):
         """Be the key of what is known of a tokenizer."""
         ...
 
+    def encode_with_spans(
+        self, text: str, *, reserved: bool = False
+    ) -> list[tuple[int, tuple[int, int]]]:
+        """Return the tokens of a text with their places in it, as offsets of code points."""
+        ...
+
+    def decode_with_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Return where each token is in what `decode` makes of them all."""
+
+    def piece(self, token: int) -> str:
+        """Return a token as it is in the vocabulary."""
+
+
+class Scorer(Protocol):
+    """What looks at given translations: `ferryman_server.runtime.scorer.Scorer`."""
+
+    def score(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    ) -> Sequence[Scored]:
+        """Score the translation of each source; neither has its end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -49,6 +71,12 @@ class Model:
     """SHA-256 of the manifest file, in hexadecimal."""
     tokenizer: Tokenizer
     engine: Engine
+    scorer: Scorer | None = None
+    """None where the bundle has no graph for it."""
+    has_attention: bool = False
+    """Whether what the scorer says has attention."""
+    variant: str = "fp32"
+    """Of the bundle, which is running."""
 
     @property
     def full_name(self) -> str:

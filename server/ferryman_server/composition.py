@@ -79,6 +79,9 @@ def _hypothesis(
             log_prob=candidate.log_prob,
             token_count=candidate.token_count,
             finish_reason=candidate.finish_reason,
+            ids=candidate.ids,
+            token_log_probs=candidate.token_log_probs,
+            read=candidate.read,
         )
         for sentence, span, candidate in zip(passage.sentences, spans, chosen, strict=True)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from ferryman_server.catalogue import Model
 from ferryman_server.composition import PreparedText
@@ -10,8 +11,12 @@ from ferryman_server.decoding import AppliedOptions
 from ferryman_server.errors import Fault, InvalidRequestError
 from ferryman_server.request import TranslationRequest
 from ferryman_server.rounds.attempt import Task
+from ferryman_server.rounds.course import Conditions
 from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.text.passage import Passage
+
+_FULL_TAIL: Final = "step_full"
+"""The graph that a search takes which must have tokens."""
 
 
 def plan_rounds(
@@ -19,6 +24,8 @@ def plan_rounds(
     prepared: Sequence[PreparedText],
     options: AppliedOptions,
     model: Model,
+    *,
+    is_final: bool = False,
 ) -> Rounds:
     """Return the sentences of the texts that can be translated, in order, ready for decoding.
 
@@ -27,6 +34,7 @@ def plan_rounds(
         prepared: Its texts.
         options: How to decode them.
         model: What decodes them, and has the tokens of prefixes and of what is suppressed.
+        is_final: Whether somebody reads the answer while it is decoded, so that none can follow.
 
     Raises:
         InvalidRequestError: A prefix is nothing that the model can write.
@@ -40,7 +48,8 @@ def plan_rounds(
         if isinstance(text, Passage)
         for task in _tasks_of(text, prefix, request, options, model)
     ]
-    return Rounds(tasks)
+    graphs = model.manifest.variants[model.variant].graphs
+    return Rounds(tasks, Conditions(can_bind=_FULL_TAIL in graphs, is_final=is_final))
 
 
 def _tasks_of(

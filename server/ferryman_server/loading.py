@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
-from ferryman_bundle import Bundle, BundleError
+from ferryman_bundle import Bundle, BundleError, StateKind
 from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.manifest import Manifest
 from ferryman_bundle.sealed import SealedBundle
@@ -15,7 +14,7 @@ from ferryman_server import runtime
 from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.description import Device
-from ferryman_server.engine import Engine
+from ferryman_server.engine import Engine, Observer
 from ferryman_server.quarantine import TrialLimits, known_bundles, release
 from ferryman_server.start_errors import BundleUnusableError, ConfigError, DeviceError
 
@@ -88,8 +87,15 @@ def trial_limits(config: ServerConfig | None = None) -> TrialLimits:
 
 
 @contextmanager
-def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
+def running_engine(
+    bundle: Bundle, config: ServerConfig, observer: Observer | None = None
+) -> Iterator[Engine]:
     """Give an engine that runs a bundle, proven on its golden sentences, and stop it at the end.
+
+    Args:
+        bundle: The model.
+        config: Of the server.
+        observer: Told how long its steps and waits take.
 
     Raises:
         DeviceError: The device asked for is not there.
@@ -103,6 +109,7 @@ def running_engine(bundle: Bundle, config: ServerConfig) -> Iterator[Engine]:
         workers=config.workers,
         max_rows=config.max_rows,
         max_queued_tokens=config.max_queued_tokens,
+        observer=observer,
     )
     engine.start()
     try:
@@ -127,8 +134,7 @@ def _runtime(bundle: Bundle, config: ServerConfig) -> runtime.OnnxRuntime:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise BundleUnusableError(
-            f"ONNX Runtime {version('onnxruntime')} does not run this bundle ({reason}); "
-            "export it anew"
+            f"ONNX Runtime {runtime.VERSION} does not run this bundle ({reason}); export it anew"
         ) from error
     return ready
 
@@ -142,11 +148,30 @@ def _check_rows(manifest: Manifest, config: ServerConfig) -> None:
         )
 
 
-def model_of(bundle: Bundle, engine: Engine) -> Model:
+def model_of(bundle: Bundle, engine: Engine, config: ServerConfig) -> Model:
     """Return the model that a bundle and its engine are together."""
+    name = chosen_variant(bundle.manifest, config)
+    variant = bundle.manifest.variants[name]
     return Model(
-        manifest=bundle.manifest, digest=bundle.digest, tokenizer=bundle.tokenizer, engine=engine
+        manifest=bundle.manifest,
+        digest=bundle.digest,
+        tokenizer=bundle.tokenizer,
+        engine=engine,
+        # Its session is made when something is first scored.
+        scorer=runtime.Scorer(bundle, name) if runtime.SCORER in variant.graphs else None,
+        has_attention=any(tensor.kind is StateKind.MEMORY for tensor in variant.state),
+        variant=name,
     )
+
+
+def facts_of(model: Model, config: ServerConfig) -> dict[str, str]:
+    """Return what the metrics say of a model."""
+    return {
+        "digest": model.digest,
+        "family": model.manifest.family,
+        "variant": chosen_variant(model.manifest, config),
+        "languages": ",".join(f"{p.source}-{p.target}" for p in model.manifest.language_pairs),
+    }
 
 
 def device_of(config: ServerConfig) -> Device:
@@ -154,7 +179,7 @@ def device_of(config: ServerConfig) -> Device:
     return Device(
         provider="CPUExecutionProvider",
         runtime="onnxruntime",
-        runtime_version=version("onnxruntime"),
+        runtime_version=runtime.VERSION,
         workers=config.workers,
         threads_per_worker=config.threads,
     )

@@ -14,11 +14,16 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from ferryman.v1 import translation_service_pb2_grpc
 from ferryman_server.address import check_address
 from ferryman_server.admission import Admission
+from ferryman_server.call_log import CallLog
 from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import ServerDescription
+from ferryman_server.judge import Judge
 from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.metrics import Metrics
+from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.service import TranslationService
 from ferryman_server.start_errors import AddressError
+from ferryman_server.tracing import NoTraces, Traces
 from ferryman_server.translator import Translator
 from ferryman_server.wire.interceptor import SERVICE, CallInterceptor
 
@@ -40,6 +45,8 @@ class Server:
         description: What `GetServerInfo` tells.
         limits: What one request may be.
         connections: When connections are let go.
+        metrics: Where calls are counted.
+        traces: Where their spans go.
 
     Raises:
         AddressError: On entering: the address is in use, or is none.
@@ -53,19 +60,25 @@ class Server:
         description: ServerDescription,
         limits: Limits,
         connections: ConnectionLimits,
+        metrics: Metrics,
+        traces: Traces | None = None,
     ) -> None:
+        self.metrics = metrics
         self._catalogue = catalogue
         self._address = address
         self._admission = Admission(limits.max_concurrent_calls)
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="text")
         self._health = health.aio.HealthServicer()
         self._grpc = grpc.aio.server(
-            interceptors=[CallInterceptor(self._admission)],
+            interceptors=[CallInterceptor(self._admission, CallLog(metrics, traces or NoTraces()))],
             options=_options(limits, connections),
         )
-        translator = Translator(catalogue, limits, self._executor)
+        self._scoring = ScoringQueue(limits.max_queued_tokens)
+        translator = Translator(catalogue, limits, self._executor, self._scoring)
+        judge = Judge(catalogue, limits, self._executor, self._scoring)
         translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
-            TranslationService(translator, catalogue, limits, description), self._grpc
+            TranslationService(translator, judge, catalogue, self._admission, limits, description),
+            self._grpc,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         _add_reflection(self._grpc, [SERVICE, health.SERVICE_NAME])
@@ -91,6 +104,7 @@ class Server:
     ) -> None:
         await self._grpc.stop(None)
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._scoring.close()
 
     async def drain(self, timeout: float) -> bool:
         """Finish what is under way and stop.
@@ -114,6 +128,11 @@ class Server:
         return finished
 
     @property
+    def bound_address(self) -> str:
+        """Where it really listens, should its address leave the port open."""
+        return f"{self._address.rpartition(':')[0]}:{self.port}"
+
+    @property
     def calls_under_way(self) -> int:
         """Calls of the translation service that have no answer yet."""
         return self._admission.under_way
@@ -126,7 +145,9 @@ def _options(limits: Limits, connections: ConnectionLimits) -> Sequence[tuple[st
     def milliseconds(seconds: float) -> int:
         return round(seconds * 1000)
 
+    age = connections.max_connection_age_seconds
     return (
+        *((("grpc.max_connection_age_ms", milliseconds(age)),) if age else ()),
         ("grpc.max_receive_message_length", limits.max_request_bytes),
         ("grpc.max_send_message_length", limits.max_response_bytes),
         ("grpc.max_concurrent_streams", connections.max_streams),

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ferryman_bundle.manifest import LanguagePair
+from ferryman_server.annotation import Annotation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import ServiceError
+from ferryman_server.text.passage import Sentence
 from ferryman_server.text.span import Span
 
 
@@ -22,6 +24,7 @@ class WarningKind(StrEnum):
     UNKNOWN_CHARACTERS = "unknown_characters"
     PLACEHOLDER_LOST = "placeholder_lost"
     TRANSLATED_IN_PIECES = "translated_in_pieces"
+    ATTENTION_OMITTED = "attention_omitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ _MESSAGES: Mapping[WarningKind, str] = {
     WarningKind.TARGET_TRUNCATED: (
         "the translation of the sentence reached its length limit and may be incomplete"
     ),
+    WarningKind.ATTENTION_OMITTED: "the matrix of attention is too large to be sent",
     WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
     WarningKind.PLACEHOLDER_LOST: "this is not in the translation, or not where it belongs",
     WarningKind.TRANSLATED_IN_PIECES: (
@@ -67,6 +71,12 @@ class TranslatedSentence:
     token_count: int
     """Tokens of the translation; the end of the sentence counts where the model chose it."""
     finish_reason: FinishReason
+    ids: tuple[int, ...] = ()
+    """Tokens of the translation, without the end."""
+    token_log_probs: tuple[float, ...] = ()
+    """Of each token, and of the end where the model chose it."""
+    read: Sentence | None = None
+    """The sentence as the model read it; None where it read only pieces of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +91,8 @@ class TextHypothesis:
     token_count: int
     """The sum over the sentences."""
     sentences: tuple[TranslatedSentence, ...]
+    annotation: Annotation | None = None
+    """Of its tokens and words; None where nobody asked."""
 
     @property
     def finish_reason(self) -> FinishReason:
@@ -126,6 +138,7 @@ class TranslationResult:
     """One for each text, in order."""
     model: str
     """The model that translated, as ``name@version``."""
+    model_digest: str
     languages: LanguagePair
     decoding: AppliedOptions
     """The options applied: those of the request, and the model's where it had none."""

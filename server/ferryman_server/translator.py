@@ -7,11 +7,13 @@ import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
+from ferryman_server.annotator import Annotator, require_scorer
 from ferryman_server.catalogue import Catalogue, Model, Route
 from ferryman_server.composition import PreparedText, compose_translations
-from ferryman_server.decoding import apply_options
+from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import (
     DeadlineError,
     EngineStoppedError,
@@ -31,8 +33,10 @@ from ferryman_server.errors import (
 )
 from ferryman_server.jobs import plan_rounds
 from ferryman_server.limits import Limits
+from ferryman_server.live_text import LiveTexts
 from ferryman_server.request import TranslationRequest
 from ferryman_server.rounds.rounds import Rounds
+from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
 
@@ -50,6 +54,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which model a request is for, and how it decodes."""
+
+    route: Route
+    options: AppliedOptions
+
+
 class Translator:
     """Answers translation requests.
 
@@ -58,15 +70,31 @@ class Translator:
         limits: What one request may be.
         executor: Where texts are split, tokenised and put together. The event loop does none of
             this, since health checks must be answered while a long text is at work.
+        scoring: Where alignments come from; None for a queue of its own.
     """
 
-    def __init__(self, catalogue: Catalogue, limits: Limits, executor: Executor) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        limits: Limits,
+        executor: Executor,
+        scoring: ScoringQueue | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._limits = limits
         self._executor = executor
+        self._annotator = Annotator(
+            scoring or ScoringQueue(limits.max_queued_tokens), limits.max_attention_weights
+        )
 
-    async def translate(self, request: TranslationRequest) -> TranslationResult:
+    async def translate(
+        self, request: TranslationRequest, live: LiveTexts | None = None
+    ) -> TranslationResult:
         """Translate all texts of a request; cancelling this frees the engine within one step.
+
+        Args:
+            request: What is asked for.
+            live: Is told of every token as soon as it is certain; None where nobody listens.
 
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
@@ -77,48 +105,74 @@ class Translator:
             DeadlineExceededError: The deadline passed.
             EngineFailedError: Decoding failed; the request is not to blame.
         """
+        plan = self.plan(request)
+        route, options = plan.route, plan.options
+        require_scorer(route.model, request.detail)
+        started = time.monotonic()
+        prepared = await self._prepare(request, route)
+        rounds = await self._off_the_loop(
+            plan_rounds, request, prepared, options, route.model, is_final=live is not None
+        )
+        preparation_seconds = time.monotonic() - started
+        self._check_queue_could_hold(rounds.jobs)
+        if live is not None:
+            rounds.jobs = live.follow(prepared, rounds.jobs, route.model)
+        jobs, results = await self._decode_rounds(rounds, route.model, request.deadline, live)
+        texts = await self._off_the_loop(
+            compose_translations, prepared, rounds.outcomes, options, route.model
+        )
+        if request.detail:
+            texts = await self._annotate(request, route.model, prepared, texts)
+        return TranslationResult(
+            texts=texts,
+            model=route.model.full_name,
+            model_digest=route.model.digest,
+            languages=route.languages,
+            decoding=options,
+            work=_work(request, jobs, results, texts, preparation_seconds),
+        )
+
+    async def _annotate(
+        self,
+        request: TranslationRequest,
+        model: Model,
+        prepared: Sequence[PreparedText],
+        texts: Sequence[TextTranslation],
+    ) -> tuple[TextTranslation, ...]:
+        """Return the texts with what the request wants to know of their tokens and words."""
+        detail, annotator = request.detail, self._annotator
+        scores = await annotator.scores(model, texts, prepared, detail, request.deadline)
+        return await self._off_the_loop(annotator.annotated, model, texts, prepared, detail, scores)
+
+    def plan(self, request: TranslationRequest) -> Plan:
+        """Return how a request would be translated now.
+
+        Raises:
+            ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
+            InvalidRequestError: Its options contradict each other, or its model.
+        """
         route = self._catalogue.route(
             request.model, request.source_language, request.target_language
         )
         options = apply_options(
             request.decoding, route.model.manifest, alternatives=request.alternatives
         )
-        started = time.monotonic()
-        prepared = await self._prepare(request, route)
-        rounds = await self._off_the_loop(plan_rounds, request, prepared, options, route.model)
-        preparation_seconds = time.monotonic() - started
-        self._check_queue_could_hold(rounds.jobs)
-        jobs, results = await self._decode_rounds(rounds, route.model, request.deadline)
-        texts = await self._off_the_loop(
-            compose_translations, prepared, rounds.outcomes, options, route.model
-        )
-        return TranslationResult(
-            texts=texts,
-            model=route.model.full_name,
-            languages=route.languages,
-            decoding=options,
-            work=_work(request, jobs, results, texts, preparation_seconds),
-        )
+        return Plan(route, options)
 
     async def _decode_rounds(
-        self, rounds: Rounds, model: Model, deadline: float | None
+        self, rounds: Rounds, model: Model, deadline: float | None, live: LiveTexts | None
     ) -> tuple[list[Job], list[Result]]:
         """Decode until every sentence has its answer; return all that was done for it.
 
         After the first round there is an answer. So whatever keeps a later one from coming about
-        (no time, no room, no graph for it) is no error of the request.
+        (no time, no room) is no error of the request.
         """
         jobs: list[Job] = []
         results: list[Result] = []
         while due := rounds.jobs:
             began = time.monotonic()
             try:
-                found = await _decode(model, due, deadline)
-            except FeatureUnavailableError:
-                if not rounds.count:
-                    raise
-                rounds.unbind()
-                continue
+                found = await _decode(model, due, deadline, live)
             except (QueueFullError, DeadlineExceededError, ServerDrainingError):
                 if not rounds.count:
                     raise
@@ -169,7 +223,9 @@ class Translator:
             raise InputTooLongError([fault], length=tokens, limit=most, unit="tokens")
 
 
-async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> list[Result]:
+async def _decode(
+    model: Model, jobs: Sequence[Job], deadline: float | None, live: LiveTexts | None
+) -> list[Result]:
     """Run the jobs through the engine, all in one batch as far as it has room.
 
     Whatever ends this early (an error of one job, the caller going away) cancels all its jobs.
@@ -181,6 +237,9 @@ async def _decode(model: Model, jobs: Sequence[Job], deadline: float | None) -> 
     futures: Sequence[Future[Result]] = ()
     try:
         futures = model.engine.submit(jobs)
+        if live is not None:
+            for number, future in enumerate(futures):
+                future.add_done_callback(functools.partial(live.end, number))
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
     except OverloadedError as error:
         raise QueueFullError(

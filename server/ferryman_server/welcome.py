@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import asdict, dataclass
 
 from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig
@@ -12,37 +13,43 @@ from ferryman_server.logs import LogFormat
 _log = logging.getLogger("ferryman.server")
 
 
-def announce(model: Model, config: ServerConfig, *, port: int, version: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a server is reached, as ``host:port``."""
+
+    address: str
+    metrics: str | None = None
+
+
+def announce(model: Model, config: ServerConfig, places: Places, *, version: str) -> None:
     """Say that the server is ready, in the words of its log format.
 
     Args:
         model: What it serves.
         config: How it was started.
-        port: Where it really listens, should the configuration leave that open.
+        places: Where it really listens.
         version: Of ferryman.
     """
-    address = f"{config.address.rpartition(':')[0]}:{port}"
     if config.log_format is LogFormat.JSON:
-        facts = {"version": version, "model": model.full_name, "address": address}
-        _log.info("serving", extra={"facts": {**facts, "workers": config.workers}})
+        facts = {"version": version, "model": model.full_name, "workers": config.workers}
+        _log.info("serving", extra={"facts": facts | asdict(places)})
     else:
-        print(welcome(model, config, address=address, version=version), file=sys.stderr, flush=True)  # noqa: T201
+        print(welcome(model, config, places, version=version), file=sys.stderr, flush=True)  # noqa: T201
 
 
-def welcome(model: Model, config: ServerConfig, *, address: str, version: str) -> str:
+def welcome(model: Model, config: ServerConfig, places: Places, *, version: str) -> str:
     """Return the message for people.
 
     Args:
         model: What the server serves.
         config: How it was started.
-        address: Where it listens.
+        places: Where it listens.
         version: Of ferryman.
     """
     manifest = model.manifest
     pair = manifest.language_pairs[0]
-    others = (
-        "" if address == type(config).model_fields["address"].default else f"--server {address} "
-    )
+    usual = type(config).model_fields["address"].default
+    others = "" if places.address == usual else f"--server {places.address} "
     rows = [
         ("model", f"{model.full_name}: {manifest.family}, {manifest.parameters / 1e6:.1f} million"),
         ("languages", ", ".join(f"{p.source} to {p.target}" for p in manifest.language_pairs)),
@@ -52,7 +59,8 @@ def welcome(model: Model, config: ServerConfig, *, address: str, version: str) -
             f"CPU, {_counted(config.workers, 'worker')} of "
             f"{_counted(config.threads, 'thread')}, {config.max_rows} rows each",
         ),
-        ("listens on", address),
+        ("listens on", places.address),
+        ("metrics", f"http://{places.metrics}/metrics" if places.metrics else ""),
     ]
     table = "\n".join(f"  {name:<11} {value}" for name, value in rows if value)
     command = f"ferryman translate {others}--from {pair.source} --to {pair.target}"

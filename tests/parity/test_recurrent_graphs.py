@@ -38,6 +38,14 @@ QUICK = {
         "bridge": "zero",
         "tied_embeddings": False,
     },
+    "rnn without attention one way": {
+        "cell": "rnn",
+        "attention": "none",
+        "bridge": "copy",
+        "bidirectional": False,
+    },
+}
+SLOWER = {
     "rnn luong dot one way": {"cell": "rnn", "score": "dot", "bidirectional": False},
     "lstm luong concat copied": {"cell": "lstm", "score": "concat", "bridge": "copy"},
     "gru without attention": {"cell": "gru", "attention": "none", "bridge": "copy"},
@@ -71,7 +79,16 @@ def build(settings, seed):
     return model
 
 
-@pytest.fixture(scope="module", params=QUICK.values(), ids=QUICK.keys())
+@pytest.fixture(
+    scope="module",
+    params=[
+        *(pytest.param(settings, id=name) for name, settings in QUICK.items()),
+        *(
+            pytest.param(settings, id=name, marks=pytest.mark.deep)
+            for name, settings in SLOWER.items()
+        ),
+    ],
+)
 def exported(request):
     model = build(request.param, request.config.option.seed)
     lowered = lower_variant(model, FP32, FloatProjections(), weight_store(model))

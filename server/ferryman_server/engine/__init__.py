@@ -11,6 +11,7 @@ from ferryman_server.engine.errors import (
     UnavailableError,
 )
 from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Listener, Result
+from ferryman_server.engine.observer import Observer
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.search_options import (
     LengthPenalty,
@@ -32,6 +33,7 @@ __all__ = [
     "Job",
     "LengthPenalty",
     "Listener",
+    "Observer",
     "OverloadedError",
     "Phase",
     "Result",

@@ -41,6 +41,8 @@ class Orders:
 
     now: float
     boarders: list[Ticket]
+    companions: list[Ticket]
+    """Those who still wait and are encoded along with the boarders."""
     expired: list[Ticket]
     """Those whose deadline passed in the queue."""
     waiting: bool
@@ -61,6 +63,8 @@ class Dispatcher:
         """How many jobs were cancelled when they were not in the queue any more."""
         self.changes = 0
         """How often something happened that a worker has to be told of; read without the lock."""
+        self.state_bytes: dict[str, int] = {}
+        """The memory of each worker's state; each writes its own entry."""
         self.error: BaseException | None = None
         """What the engine died of."""
         self._on_failure: list[Callable[[BaseException], None]] = []
@@ -70,6 +74,7 @@ class Dispatcher:
         self._is_closed = False
         self._idle_workers = 0
         self._admitted = 0
+        self._source_tokens = 0
         self._rejected = 0
         self._running: dict[Ticket, None] = {}
         self._outcomes = dict.fromkeys(Outcome, 0)
@@ -102,6 +107,7 @@ class Dispatcher:
                 self._rejected += len(tickets)
                 raise
             self._admitted += len(tickets)
+            self._source_tokens += sum(ticket.source_tokens for ticket in tickets)
             self.changes += 1
             self._changed.notify_all()
 
@@ -133,6 +139,7 @@ class Dispatcher:
                     return Orders(
                         now=now,
                         boarders=boarders,
+                        companions=self._scheduler.companions(boarders),
                         expired=expired,
                         waiting=waiting,
                         changes=self.changes,
@@ -221,6 +228,7 @@ class Dispatcher:
             full = self._scheduler.max_rows
             return Statistics(
                 admitted=self._admitted,
+                source_tokens=self._source_tokens,
                 rejected=self._rejected,
                 completed=self._outcomes[Outcome.COMPLETED],
                 failed=self._outcomes[Outcome.FAILED],
@@ -230,6 +238,8 @@ class Dispatcher:
                 queued_tokens=self._scheduler.queued_tokens,
                 running=len(self._running),
                 running_rows=sum(ticket.rows for ticket in self._running),
+                state_bytes=sum(self.state_bytes.values()),
+                estimated_wait=self._scheduler.estimated_wait(time.monotonic()),
                 rounds=self._rounds,
                 steps=self._work.steps,
                 rows=self._work.rows,

@@ -12,6 +12,7 @@ from ferryman_server.engine.delivery import abandon
 from ferryman_server.engine.dispatcher import Dispatcher
 from ferryman_server.engine.errors import UnavailableError
 from ferryman_server.engine.job import Job, Result
+from ferryman_server.engine.observer import Observer
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.scheduler import Scheduler
 from ferryman_server.engine.statistics import Statistics
@@ -33,6 +34,7 @@ class Engine:
         max_batch_tokens: The most tokens, of sources and targets with their padding, that the
             batch of one worker may grow to. It bounds the memory for state.
         max_queued_tokens: The most source tokens that may wait.
+        observer: Told how long steps and waits take.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Engine:
         max_rows: int = 64,
         max_batch_tokens: int = 65_536,
         max_queued_tokens: int = 65_536,
+        observer: Observer | None = None,
     ) -> None:
         self._runtime = runtime
         self._max_rows = max_rows
@@ -54,7 +57,13 @@ class Engine:
             )
         )
         self._workers = [
-            Worker(runtime, self._dispatcher, max_rows=max_rows, name=f"decode-{number}")
+            Worker(
+                runtime,
+                self._dispatcher,
+                max_rows=max_rows,
+                name=f"decode-{number}",
+                observer=observer or Observer(),
+            )
             for number in range(workers)
         ]
 

@@ -67,3 +67,5 @@ class Result:
     """From joining a running batch to the last token."""
     steps: int
     """Decoder steps the sentence took part in."""
+    first_token_seconds: float = 0.0
+    """From `submit` to the first token."""

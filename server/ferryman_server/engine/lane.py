@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from itertools import groupby
+from typing import Protocol
 
 from ferryman_server.engine.beam import BeamSearch
 from ferryman_server.engine.coverage import rank_by_coverage
+from ferryman_server.engine.encoding import Encoded, encode
 from ferryman_server.engine.full_tail import FullTailSearch
 from ferryman_server.engine.greedy import GreedySearch
 from ferryman_server.engine.job import Hypothesis, Job
 from ferryman_server.engine.runtime import Decoder, Runtime
 from ferryman_server.engine.search_options import Tail
 from ferryman_server.engine.ticket import Ticket
-
-ENCODER_CHUNK: Final = 8
-"""Sentences of like length that are encoded at a time: more would add more padding than speed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +92,11 @@ class Lane:
         return len(self._tickets)
 
     @property
+    def state_bytes(self) -> int:
+        """The memory of its state, in bytes."""
+        return self._state.nbytes
+
+    @property
     def tickets(self) -> list[Ticket]:
         """Those on their way."""
         return list(self._tickets.values())
@@ -103,14 +107,17 @@ class Lane:
         return copied
 
     def admit(self, tickets: Sequence[Ticket]) -> int:
-        """Encode sources and let them join; return how many joined others already under way."""
+        """Let sources join, encoded before or now; return how many joined others under way."""
         ragged = len(tickets) if self._tickets else 0
+        encode(self._runtime, tickets)
         # The longest first, so that the memory's source length changes at most once.
         boarders = sorted(tickets, key=lambda ticket: -ticket.source_tokens)
-        for start in range(0, len(boarders), ENCODER_CHUNK):
-            chunk = boarders[start : start + ENCODER_CHUNK]
-            outputs = self._runtime.encode([ticket.job.source for ticket in chunk])
-            for slot, ticket in zip(self._state.admit(outputs), chunk, strict=True):
+        for _, together in groupby(boarders, key=lambda ticket: id(_encoded(ticket).outputs)):
+            chunk = list(together)
+            outputs = _encoded(chunk[0]).outputs
+            slots = self._state.admit(outputs, [_encoded(ticket).row for ticket in chunk])
+            for slot, ticket in zip(slots, chunk, strict=True):
+                ticket.encoded = None
                 self._tickets[slot] = ticket
                 self._search.admit(slot, ticket.job)
                 if ticket.job.listener is not None:
@@ -125,12 +132,16 @@ class Lane:
 
     def step(self) -> list[Finished]:
         """Advance every hypothesis by one token; return what has finished by that."""
-        self._close_gaps()
+        # After most steps nobody leaves. Each line that is run all the same is a line that the
+        # step graph, which reads megabytes, has driven out of the cache.
+        if self._state.has_gaps:
+            self._close_gaps()
         done = self._search.step(self._decoder)
         finished = [self._finish(slot) for slot in done]
         if self._told:
             self._tell(dict(zip(done, finished, strict=True)))
-        self._release(done)
+        if done:
+            self._release(done)
         return finished
 
     def _finish(self, slot: int) -> Finished:
@@ -169,3 +180,8 @@ class Lane:
             self._search.release(slot)
             self._told.pop(slot, None)
         self._state.release(slots)
+
+
+def _encoded(ticket: Ticket) -> Encoded:
+    assert ticket.encoded is not None
+    return ticket.encoded

@@ -1,9 +1,8 @@
 """Who waits and who boards: first come, first served, and nobody overtakes.
 
 A ticket that does not fit holds up those behind it, of every beam width, so none is passed over for
-ever. A nearly full batch lets nobody board until an eighth of its rows is free: the encoder then
-works on several sentences at a time, which is much cheaper, and the batch is still more than nine
-tenths full on average.
+ever. Whoever fits boards at once, if only one row is free: what is encoded along with those who
+board spares the encoder from working on single sentences.
 
 Nothing here is thread-safe or reads a clock: the engine calls it under its lock.
 """
@@ -15,11 +14,10 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from ferryman_server.engine.encoding import companions
 from ferryman_server.engine.errors import OverloadedError
 from ferryman_server.engine.ticket import LaneKey, Ticket
 
-_QUANTUM: Final = 8
-"""A batch under way takes boarders when this part of its rows is free."""
 _UNKNOWN_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 """Seconds to tell a caller before anything could be measured, and the most to tell one."""
@@ -100,9 +98,7 @@ class Scheduler:
             idle_workers: Other workers that have nothing to do; each is left an equal share.
             now: The time.
         """
-        room = self.max_rows - sum(ticket.rows for ticket in running)
-        nearly_full = bool(running) and room < self.max_rows / _QUANTUM
-        if not self._waiting or (nearly_full and room < len(self._waiting)):
+        if not self._waiting:
             return []
         load = _Load(self.max_rows, self.max_batch_tokens)
         for ticket in running:
@@ -115,13 +111,19 @@ class Scheduler:
                 break
             load.add(ticket)
             boarders.append(ticket)
-        if nearly_full and len(boarders) < len(self._waiting):
-            return []
         for ticket in boarders:
             self.withdraw(ticket)
         if boarders:
             self._departures.append((now, sum(ticket.source_tokens for ticket in boarders)))
         return boarders
+
+    def companions(self, boarders: Sequence[Ticket]) -> list[Ticket]:
+        """Return who still waits and is to be encoded along with those who board."""
+        return companions(boarders, self._waiting)
+
+    def estimated_wait(self, now: float) -> float:
+        """Return the seconds until what waits now has left, at the latest speed; 0 if none does."""
+        return self._wait_for(self.queued_tokens, now) if self._waiting else 0.0
 
     def clear(self) -> list[Ticket]:
         """Take all tickets out of the queue."""

@@ -81,11 +81,22 @@ class DecodeState:
         return self._extent(StateKind.CACHE)
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether there are slots of sources that have left."""
+        return bool(self._gaps)
+
+    @property
     def longest(self) -> int:
         """The most tokens that a hypothesis has so far."""
         if self._longest is None:
             self._longest = max((int(self.lengths[slot, 0]) for slot in self._taken()), default=0)
         return self._longest
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all tensors, in bytes, whether anybody uses it now or not."""
+        successors = sum(tensor.nbytes for tensor in self._successors.values())
+        return successors + sum(pool.nbytes for pool in self._pools)
 
     def view(self, name: str) -> Floats:
         """Return a tensor of the slots in use, (n or R, ...), without a copy."""
@@ -97,18 +108,23 @@ class DecodeState:
             return self._successors[name][: self.sources * self.width]
         return self.view(name)
 
-    def admit(self, outputs: Mapping[str, Floats]) -> list[int]:
-        """Give each source of an encoded chunk a slot, gaps first.
+    def admit(
+        self, outputs: Mapping[str, Floats], sources: Sequence[int] | None = None
+    ) -> list[int]:
+        """Give sources of an encoded chunk a slot each, gaps first.
 
         Args:
             outputs: What the encoder returned, by name of the state tensor, each (B, ...): all of
                 the memory, whose source length is a multiple of `SOURCE_STEP`, and the recurrent
                 tensors that do not start as padding. A model without attention has no memory.
+            sources: Which of the B, at least one; None for all.
 
         Returns:
-            The slot of every source of the chunk.
+            The slot of each of them.
         """
-        count, length = self._chunk_shape(outputs)
+        encoded, length = self._chunk_shape(outputs)
+        sources = range(encoded) if sources is None else sources
+        count = len(sources)
         if count > self.max_sources - self.sources + len(self._gaps):
             raise ValueError(f"no room for {count} more sources")
         self._fit_source_length(length)
@@ -116,7 +132,7 @@ class DecodeState:
         self._gaps.difference_update(slots)
         slots += range(self.sources, self.sources + count - len(slots))
         self.sources = max(self.sources, slots[-1] + 1)
-        for source, slot in enumerate(slots):
+        for source, slot in zip(sources, slots, strict=True):
             self.lengths[slot] = 0
             self._source_lengths[slot] = length
             for pool in self._pools:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from ferryman_server.engine.encoding import Encoded
 from ferryman_server.engine.job import Job, Result
 from ferryman_server.engine.search_options import Tail
 
@@ -36,8 +37,11 @@ class Ticket(Future[Result]):
         job: What to decode.
         submitted: When it came.
         boarded: When it joined a running batch.
+        began: When it had its first token.
         lane: The running batch that it belongs into.
         rows: How many hypotheses it has there.
+        encoded: Its encoded source, from when there is one until it has boarded.
+        is_chosen: Whether a worker encodes it before its turn.
     """
 
     def __init__(
@@ -47,8 +51,11 @@ class Ticket(Future[Result]):
         self.job = job
         self.submitted = submitted
         self.boarded = submitted
+        self.began = submitted
         self.lane = LaneKey(job.search.rows, job.search.tail)
         self.rows = job.search.rows
+        self.encoded: Encoded | None = None
+        self.is_chosen = False
         self._on_cancel = on_cancel
         self._is_deaf = False
 

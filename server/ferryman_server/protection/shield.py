@@ -99,6 +99,15 @@ class Shield:
             for i, part in enumerate(parts)
         )
 
+    def offsets(self, written: str) -> list[int]:
+        """Return where each offset of a text with characters is in the same text restored."""
+        lengths = dict.fromkeys(RESERVED, 0)
+        lengths |= {one.character: len(one.text) for one in self.carried}
+        offsets = [0]
+        for character in written:
+            offsets.append(offsets[-1] + lengths.get(character, 1))
+        return offsets
+
     def applied_to(self, text: str) -> str:
         """Return another text with the characters where it has the same spans, each used once."""
         for one in self.carried:

@@ -17,7 +17,6 @@ from ferryman_server.text.passage import Sentence
 from ferryman_server.text.sentences import has_words
 
 Ids = tuple[int, ...]
-_NOTHING: Final[tuple[Carried, ...]] = ()
 _AROUND_RESERVED: Final = re.compile(f"([{RESERVED[0]}-{RESERVED[-1]}])")
 
 
@@ -60,12 +59,24 @@ class Candidate:
     """As the model wrote it, with a reserved character for each span."""
     hypotheses: tuple[Hypothesis, ...]
     """Of the engine: one, or one for each piece."""
+    read: Sentence | None
+    """The sentence as the model read it; None where it read only pieces."""
     score: float
     log_prob: float
     token_count: int
     finish_reason: FinishReason
     lost: tuple[Carried, ...] = ()
     """Protected spans that it does not have just once, or not in their order."""
+
+    @property
+    def ids(self) -> Ids:
+        """Its tokens, without the end; none of a translation in pieces."""
+        return self.hypotheses[0].ids if self.read is not None else ()
+
+    @property
+    def token_log_probs(self) -> tuple[float, ...]:
+        """Of each token, and of the end where the model chose it."""
+        return self.hypotheses[0].token_log_probs if self.read is not None else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +208,7 @@ class Piecewise:
             self.task,
             "".join(written),
             hypotheses=tuple(chosen),
+            read=None,
             score=self.task.options.score(log_prob, tokens),
             log_prob=log_prob,
             token_count=tokens,
@@ -244,6 +256,7 @@ def _candidate(task: Task, hypothesis: Hypothesis) -> Candidate:
         task,
         task.model.tokenizer.decode(hypothesis.ids),
         hypotheses=(hypothesis,),
+        read=task.sentence,
         score=hypothesis.score,
         log_prob=hypothesis.log_prob,
         token_count=len(hypothesis.token_log_probs),
@@ -256,21 +269,21 @@ def _restored(
     written: str,
     *,
     hypotheses: tuple[Hypothesis, ...],
+    read: Sentence | None,
     score: float,
     log_prob: float,
     token_count: int,
     finish_reason: FinishReason,
 ) -> Candidate:
     shield = task.sentence.shield
-    text, lost = without_reserved(written), _NOTHING
-    if shield is not None:
-        text, lost = shield.restore(written), shield.lost(written)
-        if not lost and not shield.carries(written):
-            lost = shield.carried
+    lost: tuple[Carried, ...] = ()
+    if shield is not None and not shield.carries(written):
+        lost = shield.lost(written) or shield.carried
     return Candidate(
-        text=text,
+        text=task.sentence.restore(written),
         written=written,
         hypotheses=hypotheses,
+        read=read,
         score=score,
         log_prob=log_prob,
         token_count=token_count,

@@ -33,13 +33,12 @@ class Conditions:
 
 def first_attempt(task: Task, conditions: Conditions) -> Attempt:
     """Return the attempt to begin with."""
-    shield = task.sentence.shield
-    if shield is None:
+    if task.sentence.shield is None:
         return Plain(task)
-    characters = {one.character for one in shield.carried}
-    if not characters <= reserved_ids(task.model.tokenizer).keys() and not task.prefix:
-        return Piecewise(task)
-    return Bound(task) if conditions.is_final and conditions.can_bind else Plain(task)
+    can_carry = _can_carry(task)
+    if conditions.is_final:
+        return Bound(task) if can_carry and conditions.can_bind else Plain(task)
+    return Plain(task) if can_carry or task.prefix else Piecewise(task)
 
 
 def next_attempt(attempt: Attempt, outcome: Outcome, conditions: Conditions) -> Attempt | None:
@@ -47,9 +46,16 @@ def next_attempt(attempt: Attempt, outcome: Outcome, conditions: Conditions) -> 
     if conditions.is_final or outcome.keeps_spans:
         return None
     match attempt:
-        case Plain(task) if conditions.can_bind:
+        case Plain(task) if conditions.can_bind and _can_carry(task):
             return Bound(task)
         # What a caller wants a translation to start with need not be at the start of any piece.
         case Plain(task) | Bound(task) if not task.prefix:
             return Piecewise(task)
     return None
+
+
+def _can_carry(task: Task) -> bool:
+    """Tell whether the vocabulary has a piece for every span of a sentence."""
+    shield = task.sentence.shield
+    characters = {one.character for one in shield.carried} if shield is not None else set()
+    return characters <= reserved_ids(task.model.tokenizer).keys()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ferryman_server.engine import Job, Result
 from ferryman_server.rounds.attempt import Attempt, Outcome, Task
@@ -19,21 +18,16 @@ class Rounds:
 
     Attributes:
         count: Rounds that were decoded.
+        jobs: What the engine is to do in this round; nothing once every sentence has its answer.
     """
 
     def __init__(self, tasks: Sequence[Task], conditions: Conditions | None = None) -> None:
         self.count = 0
+        self.jobs: list[Job] = []
         self._conditions = conditions or Conditions()
         self._outcomes: list[Outcome | None] = [None] * len(tasks)
-        self._tasks = tasks
         self._pending: dict[int, Attempt] = {}
-        self._jobs: dict[int, Sequence[Job]] = {}
         self._await({i: first_attempt(task, self._conditions) for i, task in enumerate(tasks)})
-
-    @property
-    def jobs(self) -> list[Job]:
-        """What the engine is to do in this round; nothing once every sentence has its answer."""
-        return [job for jobs in self._jobs.values() for job in jobs]
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -48,27 +42,12 @@ class Rounds:
         remaining = iter(results)
         further: dict[int, Attempt] = {}
         for i, attempt in self._pending.items():
-            outcome = attempt.outcome([next(remaining) for _ in self._jobs[i]])
+            outcome = attempt.outcome([next(remaining) for _ in range(self._counts[i])])
             self._outcomes[i] = outcome
             after = next_attempt(attempt, outcome, self._conditions)
             if after is not None:
                 further[i] = after
         self._await(further)
-
-    def unbind(self) -> None:
-        """Go on without searches that are made to have tokens: the model cannot do them."""
-        self._conditions = replace(self._conditions, can_bind=False)
-        again: dict[int, Attempt] = {}
-        for i, attempt in self._pending.items():
-            outcome = self._outcomes[i]
-            after = (
-                first_attempt(self._tasks[i], self._conditions)
-                if outcome is None
-                else next_attempt(attempt, outcome, self._conditions)
-            )
-            if after is not None:
-                again[i] = after
-        self._await(again)
 
     def give_up(self) -> None:
         """Leave every sentence as it is."""
@@ -76,4 +55,6 @@ class Rounds:
 
     def _await(self, attempts: dict[int, Attempt]) -> None:
         self._pending = attempts
-        self._jobs = {i: attempt.jobs for i, attempt in attempts.items()}
+        jobs = {i: attempt.jobs for i, attempt in attempts.items()}
+        self._counts = {i: len(own) for i, own in jobs.items()}
+        self.jobs = [job for own in jobs.values() for job in own]

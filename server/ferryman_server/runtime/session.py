@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import onnxruntime
 
+from ferryman_server.runtime.cuda import cuda_fault
 from ferryman_server.runtime.errors import DeviceError
 
 Device = Literal["cpu", "cuda"]
@@ -23,12 +24,9 @@ def check_device(device: Device) -> None:
     Raises:
         DeviceError: It cannot be used.
     """
-    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
-        raise DeviceError(
-            f"this onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]}; "
-            "install ferryman[server-gpu] in an environment without ferryman[server]"
-        )
-    if device != "cpu":
+    if device == "cuda":
+        if (fault := cuda_fault()) is not None:
+            raise DeviceError(fault)
         raise DeviceError("this release keeps the decoder's state in host memory: use device cpu")
 
 

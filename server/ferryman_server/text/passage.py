@@ -86,6 +86,21 @@ class Sentence:
     shield: Shield | None = None
     """What stands for its protected spans; None where it has none."""
 
+    def restore(self, written: str) -> str:
+        """Return what the model wrote for it with its protected spans, or the beginning of that."""
+        return without_reserved(written) if self.shield is None else self.shield.restore(written)
+
+    def source_offsets(self) -> list[int]:
+        """Return where each offset of what the model read is in the text."""
+        if self.shield is None:
+            return list(range(self.span.start, self.span.end + 1))
+        return [self.span.start + place for place in self.shield.offsets(self.shield.text)]
+
+    def target_offsets(self, written: str) -> list[int]:
+        """Return where each offset of what the model wrote is once it is restored."""
+        shield = self.shield or Shield(written, ())
+        return shield.offsets(written)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:

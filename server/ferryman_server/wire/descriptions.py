@@ -42,7 +42,7 @@ def model_message(
         license=manifest.licence,
         family=manifest.family,
         parameters=manifest.parameters,
-        variant="fp32",
+        variant=model.variant,
         digest=model.digest,
         state=state,
         is_default=is_default,

@@ -7,10 +7,11 @@ a model (whether it exists, whether it has the languages) is the catalogue's to 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
+from ferryman_server.annotation import Detail
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
 from ferryman_server.wire.decoding_options import SERVED, parse_decoding_options
@@ -20,8 +21,11 @@ from ferryman_server.wire.text_options import parse_text_options
 FEATURES: Final = (
     *(f"decoding.{name}" for name in SERVED),
     "do_not_translate",
+    "output.alignments",
     "output.alternatives_at_prefix",
+    "output.attention",
     "output.sentences",
+    "output.tokens",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
@@ -43,7 +47,8 @@ _SUPPORTED_PRIORITIES: Final = (options_pb2.PRIORITY_UNSPECIFIED, options_pb2.PR
 class OutputOptions:
     """What the response shows of a translation."""
 
-    sentences: bool
+    sentences: bool = False
+    detail: Detail = field(default_factory=Detail)
 
 
 def valid_request_id(text: str) -> bool:
@@ -68,19 +73,20 @@ def parse_translation_request(
     _check_texts(message, limits, faults)
     _check_call(message, faults)
     alternatives = message.output.alternatives_at_prefix
+    output = output_options(message.output, faults)
     decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
-        source_language=_language(message.source_language_code, "source_language_code", faults),
-        target_language=_language(message.target_language_code, "target_language_code", faults),
+        source_language=language_code(message.source_language_code, "source_language_code", faults),
+        target_language=language_code(message.target_language_code, "target_language_code", faults),
         model=message.model or None,
         decoding=decoding,
         text=parse_text_options(message, limits, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
+        detail=output.detail,
         deadline=deadline,
     )
-    output = _output(message.output, faults)
     faults.raise_any()
     return request, output
 
@@ -129,14 +135,20 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.unavailable("priority")
 
 
-def _language(code: str, path: str, faults: Faults) -> str | None:
+def language_code(code: str, path: str, faults: Faults) -> str | None:
+    """Return a code as it was given; None where it was left open."""
     if code and not _LANGUAGE.match(code):
         faults.invalid(path, f"must be a BCP-47 code such as 'en', but is {code[:80]!r}")
     return code or None
 
 
-def _output(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
-    for name in ("tokens", "alignments", "attention", "quality"):
-        if getattr(message, name):
-            faults.unavailable(f"output.{name}")
-    return OutputOptions(sentences=message.sentences)
+def output_options(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
+    """Take out what the response is to show."""
+    if message.quality:
+        faults.unavailable("output.quality")
+    return OutputOptions(
+        sentences=message.sentences,
+        detail=Detail(
+            tokens=message.tokens, alignments=message.alignments, attention=message.attention
+        ),
+    )

@@ -17,7 +17,6 @@ from ferryman.v1.translation_service_pb2 import (
     GetServerInfoRequest,
     ListLanguagePairsRequest,
     ListModelsRequest,
-    ScoreTextRequest,
     TranslateTextRequest,
 )
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
@@ -108,7 +107,7 @@ async def test_what_is_wrong_with_a_request_is_told_by_field(serving, fails):
             "UNSUPPORTED_LANGUAGE_PAIR",
         ),
         (
-            {"output": {"alignments": True}},
+            {"decoding": {"use_shortlist": True}},
             grpc.StatusCode.FAILED_PRECONDITION,
             "FEATURE_UNAVAILABLE",
         ),
@@ -268,13 +267,6 @@ async def test_mutated_messages_are_answered_or_are_the_callers_fault(serving, s
     # Not what gRPC logs of its poller where, as in these tests, a process has had several loops.
     ours = [record for record in caplog.records if record.name.startswith("ferryman")]
     assert not [record for record in ours if record.levelno >= logging.ERROR]
-
-
-async def test_a_method_that_is_not_built_answers_unimplemented(serving, fails):
-    async with serving() as (_, channel):
-        stub = TranslationServiceStub(channel)
-        details = await fails(stub.ScoreText(ScoreTextRequest()), grpc.StatusCode.UNIMPLEMENTED)
-    assert details["ErrorInfo"].reason == "METHOD_UNAVAILABLE"
 
 
 async def test_a_model_is_told_by_its_name(serving, fails):

@@ -41,18 +41,10 @@ def test_nobody_overtakes_one_that_does_not_fit():
     assert board(queue, []) == [wide, narrow]
 
 
-def test_a_nearly_full_batch_waits_for_an_eighth_of_its_rows():
-    queue, running = scheduler(rows=16), [ticket() for _ in range(15)]
-    tickets = [ticket() for _ in range(20)]
+def test_one_free_row_is_enough_to_board():
+    queue, tickets = scheduler(rows=16), [ticket() for _ in range(20)]
     queue.enqueue(tickets, 0.0)
-    assert board(queue, running) == []
-    assert board(queue, running[:14]) == tickets[:2]
-
-
-def test_a_nearly_full_batch_takes_the_last_that_wait():
-    queue, last = scheduler(rows=16), ticket()
-    queue.enqueue([last], 0.0)
-    assert board(queue, [ticket() for _ in range(15)]) == [last]
+    assert board(queue, [ticket() for _ in range(15)]) == tickets[:1]
 
 
 def test_the_token_budget_counts_padding_and_room_to_grow():

@@ -118,9 +118,8 @@ def test_what_no_search_keeps_is_translated_around(rounds_of):
 
 
 def test_a_model_that_cannot_be_bound_goes_from_the_first_attempt_to_pieces(rounds_of):
-    rounds = rounds_of(*TEXTS)
+    rounds = rounds_of(*TEXTS, conditions=Conditions(can_bind=False))
     rounds.take([result(hopeless(job), 1) for job in rounds.jobs])
-    rounds.unbind()
     assert [source(job) for job in rounds.jobs] == ["open", "now", "copy", "to"]
     assert run(rounds, hopeless) == CAPITALS
 

@@ -1,0 +1,47 @@
+"""Which format a file has, by its name or as the caller says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ferryman.files.compression import plain_name
+from ferryman.files.errors import InputFileError
+from ferryman.files.json_lines import JsonFormat
+from ferryman.files.text_lines import LineFormat, TableFormat
+from ferryman.files.units import Format
+
+BY_SUFFIX = {".txt": "txt", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""Name of the format of files whose names end so."""
+
+NAMES = tuple(dict.fromkeys(BY_SUFFIX.values()))
+"""Every format there is."""
+
+
+def format_of(
+    source: Path, *, name: str | None = None, field: str | None = None, into: str | None = None
+) -> Format:
+    """Return the format of a file.
+
+    Args:
+        source: The file.
+        name: One of `NAMES`; None: what the file's suffix says.
+        field: What of each line to translate, in a format that has fields.
+        into: Where the translation goes, in such a format.
+
+    Raises:
+        InputFileError: The suffix says nothing.
+        ValueError: The format has no such fields.
+    """
+    name = name or BY_SUFFIX.get(plain_name(source).suffix.lower())
+    match name:
+        case "tsv":
+            return TableFormat(field or "1", into)
+        case "jsonl":
+            return JsonFormat(field or "text", into)
+        case "txt":
+            if field or into:
+                raise ValueError("plain text has no fields: --field and --into are for tsv, jsonl")
+            return LineFormat()
+    raise InputFileError(
+        f"{source}: its name does not say what it is; say --format {'|'.join(NAMES)}"
+    )

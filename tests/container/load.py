@@ -1,0 +1,50 @@
+"""Callers from outside a container, and what became of each of their calls."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import grpc
+
+from ferryman.v1.translation_service_pb2 import TranslateTextRequest
+from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
+
+
+@dataclass
+class Load:
+    """Callers that call one after the other, until they are told to stop or the server is gone."""
+
+    address: str
+    texts: list[str]
+    callers: int
+    codes: dict[str, grpc.StatusCode] = field(default_factory=dict)
+    """What each call ended with, by the name that it gave itself."""
+    stopped: bool = False
+
+    async def run(self) -> None:
+        """Call."""
+        async with grpc.aio.insecure_channel(self.address) as channel:
+            stub = TranslationServiceStub(channel)
+            await asyncio.gather(*(self._call(number, stub) for number in range(self.callers)))
+
+    async def _call(self, caller: int, stub: TranslationServiceStub) -> None:
+        turn = 0
+        while not self.stopped:
+            name = f"caller-{caller}-{turn}"
+            turn += 1
+            request = TranslateTextRequest(contents=self.texts, request_id=name)
+            try:
+                response = await stub.TranslateText(request, timeout=120)
+            except grpc.aio.AioRpcError as error:
+                self.codes[name] = error.code()
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    return
+                await asyncio.sleep(0.05)
+                continue
+            assert len(response.translations) == len(self.texts)
+            self.codes[name] = grpc.StatusCode.OK
+
+    def count(self, code: grpc.StatusCode) -> int:
+        """Return how many calls ended with a code."""
+        return sum(each is code for each in list(self.codes.values()))
