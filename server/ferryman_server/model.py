@@ -23,14 +23,28 @@ class Engine(Protocol):
 class Tokenizer(Protocol):
     """What turns text into token ids and back: the tokenizer of a bundle."""
 
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text, without start and end."""
+    def encode(self, text: str, *, reserved: bool = False) -> list[int]:
+        """Return the token ids of a text, without start and end.
+
+        Args:
+            text: Any text.
+            reserved: Whether the reserved characters in it were put there by us.
+        """
+        ...
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids."""
+        ...
 
-    def encode_with_spans(self, text: str) -> list[tuple[int, tuple[int, int]]]:
+    def __hash__(self) -> int:
+        """Be the key of what is known of a tokenizer."""
+        ...
+
+    def encode_with_spans(
+        self, text: str, *, reserved: bool = False
+    ) -> list[tuple[int, tuple[int, int]]]:
         """Return the tokens of a text with their places in it, as offsets of code points."""
+        ...
 
     def decode_with_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Return where each token is in what `decode` makes of them all."""

@@ -33,12 +33,13 @@ from ferryman_server.errors import (
     QuotaExceededError,
     ServerDrainingError,
 )
-from ferryman_server.jobs import make_jobs
+from ferryman_server.jobs import plan_rounds
 from ferryman_server.limits import Limits
 from ferryman_server.live_text import LiveTexts
 from ferryman_server.model import Model
 from ferryman_server.pivot import Pivot
 from ferryman_server.request import TranslationRequest
+from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
@@ -136,14 +137,16 @@ class Translator:
         require_scorer(route.model, request.detail)
         started = time.monotonic()
         prepared = await self._prepare(request, route)
-        jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
+        rounds = await self._off_the_loop(
+            plan_rounds, request, prepared, options, route.model, is_final=live is not None
+        )
         preparation_seconds = time.monotonic() - started
-        self._check_queue_could_hold(jobs)
+        self._check_queue_could_hold(rounds.jobs)
         if live is not None:
-            jobs = live.follow(prepared, jobs, route.model)
-        results = await _decode(route.model, jobs, request.deadline, live)
+            rounds.jobs = live.follow(prepared, rounds.jobs, route.model)
+        jobs, results = await self._decode_rounds(rounds, route.model, request.deadline, live)
         texts = await self._off_the_loop(
-            compose_translations, prepared, results, options, route.model
+            compose_translations, prepared, rounds.outcomes, options, route.model
         )
         if request.detail:
             texts = await self._annotate(request, route.model, prepared, texts)
@@ -189,6 +192,33 @@ class Translator:
             request.decoding, route.model.manifest, alternatives=request.alternatives
         )
         return Plan(route, options)
+
+    async def _decode_rounds(
+        self, rounds: Rounds, model: Model, deadline: float | None, live: LiveTexts | None
+    ) -> tuple[list[Job], list[Result]]:
+        """Decode until every sentence has its answer; return all that was done for it.
+
+        After the first round there is an answer. So whatever keeps a later one from coming about
+        (no time, no room) is no error of the request.
+        """
+        jobs: list[Job] = []
+        results: list[Result] = []
+        while due := rounds.jobs:
+            began = time.monotonic()
+            try:
+                found = await _decode(model, due, deadline, live)
+            except (QueueFullError, DeadlineExceededError, ServerDrainingError):
+                if not rounds.count:
+                    raise
+                rounds.give_up()
+                continue
+            jobs += due
+            results += found
+            await self._off_the_loop(rounds.take, found)
+            ended = time.monotonic()
+            if deadline is not None and ended + (ended - began) > deadline:
+                rounds.give_up()
+        return jobs, results
 
     async def _prepare(self, request: TranslationRequest, route: Route) -> list[PreparedText]:
         """Prepare text by text, so that requests with many texts take turns in the executor."""

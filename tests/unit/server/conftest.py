@@ -36,13 +36,15 @@ TOKEN_LOG_PROB = -0.25
 class LetterTokenizer:
     """One token for each code point."""
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, reserved: bool = False) -> list[int]:
         return [ord(letter) for letter in text]
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
 
-    def encode_with_spans(self, text: str) -> list[tuple[int, tuple[int, int]]]:
+    def encode_with_spans(
+        self, text: str, *, reserved: bool = False
+    ) -> list[tuple[int, tuple[int, int]]]:
         return [(ord(letter), (place, place + 1)) for place, letter in enumerate(text)]
 
     def decode_with_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
