@@ -89,30 +89,31 @@ async def decode(
 
 def _for_the_caller(error: EngineError, client: str) -> ServiceError | None:
     """Return what a caller is told of an engine's error; None where it is no business of theirs."""
+    told: ServiceError | None = None
     match error:
         case QuotaError():
-            return QuotaExceededError(
+            told = QuotaExceededError(
                 f"{client} has its share of the queue; ask again in {error.retry_after:.1f} s",
                 subject=f"client:{client}",
                 retry_after=error.retry_after,
             )
         case OverloadedError():
-            return QueueFullError(
+            told = QueueFullError(
                 f"the queue is full; ask again in {error.retry_after:.1f} s",
                 retry_after=error.retry_after,
             )
         case EngineStoppedError():
-            return ServerDrainingError()
+            told = ServerDrainingError()
         case DeadlineError():
             waited = error.phase is Phase.QUEUED
-            return DeadlineExceededError("QUEUE_DEADLINE" if waited else "DECODE_DEADLINE")
+            told = DeadlineExceededError("QUEUE_DEADLINE" if waited else "DECODE_DEADLINE")
         case UnavailableError():
-            return FeatureUnavailableError(
+            told = FeatureUnavailableError(
                 [Fault(_PATHS[option], str(error)) for option in error.options]
             )
         case EngineFailedError() if _is_lack_of_memory(error.__cause__):
-            return DeviceMemoryError()
-    return None
+            told = DeviceMemoryError()
+    return told
 
 
 def _is_lack_of_memory(cause: BaseException | None) -> bool:
