@@ -37,6 +37,8 @@ SUMMARIES = {
     "plot": "Draw the course of training runs.",
     "attention": "Draw what each piece of a translation looked at.",
     "verify": "Certify that a bundle answers the same in any company on this machine.",
+    "doctor": "Check whether this machine can serve, and say what to do.",
+    "bench": "Load a server, and measure how fast it answers.",
     "keys": "Make the API keys of a server, list them, take them back.",
     "bundle": "Look into bundles, check them, and pack them for shipping.",
 }

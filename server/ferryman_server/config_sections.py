@@ -5,10 +5,12 @@ The docstring under a field is its text in ``ferryman serve --help``, the table 
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ferryman_server.cores import usable_cores
 from ferryman_server.limits import MEBIBYTE, ConnectionLimits, Limits
@@ -20,6 +22,11 @@ def _host_and_port(address: str) -> str:
     if parts is None or int(parts[2]) > 65535:
         raise ValueError("must be HOST:PORT, as 127.0.0.1:50051")
     return address
+
+
+def _listed(value: object) -> object:
+    """Return several bundles of one text, as a variable has them: separated like PATH."""
+    return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
 
 
 Address = Annotated[str, AfterValidator(_host_and_port)]
@@ -47,9 +54,9 @@ class ModelSection(ConfigSection):
     table = "model"
     title = "Model"
 
-    bundle: str | None = None
-    """Directory of a bundle, its packed form, or name of an installed model. Without it: the model
-    that is installed"""
+    bundle: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Directories of bundles, packed ones, or names of installed models; the first is the default
+    model. Without any: the model that is installed"""
     variant: str | None = None
     """Variant of the bundle to run. Without it: the fastest for the device"""
     trial_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
@@ -98,6 +105,8 @@ class EngineSection(ConfigSection):
     """Threads that each worker computes with"""
     max_rows: Count = 64
     """Hypotheses in the running batch of each worker"""
+    max_step_seconds: Seconds = 120.0
+    """A step that takes longer is stuck: the server says NOT_SERVING and ends with 1"""
 
 
 class LimitsSection(ConfigSection):
@@ -159,6 +168,19 @@ class MetricsSection(ConfigSection):
     traces. Needs the extra tracing"""
 
 
+class AdminSection(ConfigSection):
+    """Who may change which models there are."""
+
+    table = "admin"
+    title = "Administration"
+
+    models_root: Path | None = None
+    """Folder of the bundles that the admin service may load. Without it: it loads none"""
+    admin_address: Address | Literal["none"] | None = None
+    """Where the admin service listens, or none. Without it: 127.0.0.1:50053 where there is a
+    models_root, else nowhere"""
+
+
 class OperationSection(ConfigSection):
     """How the server is run."""
 
@@ -178,6 +200,7 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
     LimitsSection,
     SecuritySection,
     MetricsSection,
+    AdminSection,
     OperationSection,
 )
 """In the order of the help."""
@@ -185,6 +208,7 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
 
 class ServerConfig(
     OperationSection,
+    AdminSection,
     MetricsSection,
     SecuritySection,
     LimitsSection,
@@ -217,3 +241,10 @@ class ServerConfig(
         """When a connection is let go."""
         names = ListenSection.model_fields.keys() - {"address"}
         return ConnectionLimits(**{name: getattr(self, name) for name in names})
+
+    @property
+    def admin_address_in_use(self) -> str | None:
+        """Where the admin service listens; None for nowhere."""
+        if self.admin_address is None:
+            return None if self.models_root is None else "127.0.0.1:50053"
+        return None if self.admin_address == "none" else self.admin_address

@@ -11,8 +11,14 @@
   + FeatureUnavailableError        FAILED_PRECONDITION  FEATURE_UNAVAILABLE        1
   + QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL                 4
     + QuotaExceededError           RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             4
+  + DeviceMemoryError              RESOURCE_EXHAUSTED   DEVICE_MEMORY              4
   + ServerDrainingError            UNAVAILABLE          SERVER_DRAINING            1, 4
   + DeadlineExceededError          DEADLINE_EXCEEDED    QUEUE_DEADLINE, DECODE_DEADLINE
+  + ModelExistsError               ALREADY_EXISTS       MODEL_EXISTS               admin
+  + ModelInUseError                FAILED_PRECONDITION  MODEL_IN_USE               admin
+  + BundleNotFoundError            NOT_FOUND            BUNDLE_NOT_FOUND           admin
+  + BundleRefusedError             FAILED_PRECONDITION  BUNDLE_UNUSABLE            admin
+  + AdminDisabledError             FAILED_PRECONDITION  ADMIN_DISABLED             admin
   + NoKeyError                     UNAUTHENTICATED      NO_VALID_KEY               0
   + NotAllowedError                PERMISSION_DENIED    METHOD_NOT_ALLOWED         0
 
@@ -24,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import grpc
 
@@ -37,6 +43,13 @@ class Fault:
     """The field, as ``contents[3]`` or ``decoding.beam_size``."""
     description: str
     """What it must be, and what it is."""
+
+
+class Resource(NamedTuple):
+    """What an error is about."""
+
+    type: str
+    name: str
 
 
 class ServiceError(Exception):
@@ -59,6 +72,8 @@ class ServiceError(Exception):
         """The fields at fault."""
         self.metadata = dict(metadata or {})
         """Further facts for programs, by name."""
+        self.resource: Resource | None = None
+        """What the error is about, where that is something with a name."""
         self.retry_after = retry_after
         """Seconds after which the same request may succeed; None where it will not."""
 
@@ -108,7 +123,61 @@ class ModelNotFoundError(ServiceError):
         super().__init__(
             f"there is no model {model!r} here; there is {names}", metadata={"available": names}
         )
-        self.model = model
+        self.resource = Resource("ferryman.v1.Model", model)
+
+
+class ModelExistsError(ServiceError):
+    """A model of this name and version is loaded already."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "MODEL_EXISTS"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"{model} is loaded already; unload it first, or raise its version")
+        self.resource = Resource("ferryman.v1.Model", model)
+
+
+class ModelInUseError(ServiceError):
+    """A model cannot be unloaded, since calls would have none."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "MODEL_IN_USE"
+
+    def __init__(self, model: str, why: str) -> None:
+        super().__init__(f"{model} cannot be unloaded: {why}; set another one first")
+        self.resource = Resource("ferryman.v1.Model", model)
+
+
+class BundleNotFoundError(ServiceError):
+    """There is no such bundle in the folder of bundles."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "BUNDLE_NOT_FOUND"
+
+    def __init__(self, bundle: str) -> None:
+        super().__init__(f"there is no bundle {bundle!r} in the folder of bundles")
+        self.resource = Resource("bundle", bundle)
+
+
+class BundleRefusedError(ServiceError):
+    """A bundle is damaged, does harm, or does not do what it says."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "BUNDLE_UNUSABLE"
+
+    def __init__(self, bundle: str, why: str) -> None:
+        super().__init__(why)
+        self.resource = Resource("bundle", bundle)
+
+
+class AdminDisabledError(ServiceError):
+    """The server was not told where bundles may be loaded from."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "ADMIN_DISABLED"
+
+    def __init__(self) -> None:
+        super().__init__("this server has no folder of bundles: start it with --models-root FOLDER")
 
 
 class FeatureUnavailableError(ServiceError):
@@ -146,6 +215,19 @@ class QuotaExceededError(QueueFullError):
     def __init__(self, message: str, *, subject: str, retry_after: float) -> None:
         super().__init__(message, retry_after=retry_after)
         self.subject = subject
+
+
+class DeviceMemoryError(ServiceError):
+    """What was decoded together did not fit into memory; the same request may, at another time."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "DEVICE_MEMORY"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the memory of the device did not suffice; ask again, or for fewer or shorter texts",
+            retry_after=1.0,
+        )
 
 
 class ServerDrainingError(ServiceError):

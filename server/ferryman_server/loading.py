@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ferryman_bundle import Bundle, BundleError, StateKind
@@ -11,11 +11,13 @@ from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.manifest import Manifest
 from ferryman_bundle.sealed import SealedBundle
 from ferryman_server import runtime
-from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.description import Device
 from ferryman_server.devices import affordable_lanes, chosen_device, engine_workers
 from ferryman_server.engine import Engine, Observer
+from ferryman_server.fleet import Loaded
+from ferryman_server.metrics import Metrics, write_books
+from ferryman_server.model import Model
 from ferryman_server.quarantine import TrialLimits, known_bundles, release
 from ferryman_server.start_errors import BundleUnusableError, ConfigError, DeviceError
 
@@ -114,6 +116,7 @@ def running_engine(
         max_queued_tokens=config.max_queued_tokens,
         max_wait_seconds=config.max_wait_seconds,
         ageing_seconds=config.ageing_seconds,
+        max_step_seconds=config.max_step_seconds,
         observer=observer,
     )
     engine.start()
@@ -151,6 +154,35 @@ def _check_rows(manifest: Manifest, config: ServerConfig) -> None:
             f"--max-rows: must be at least the beam size of the model, {beam_size}, "
             f"but is {config.max_rows}"
         )
+
+
+def load_model(path: Path, variant: str | None, config: ServerConfig, metrics: Metrics) -> Loaded:
+    """Load a bundle and start an engine for it; the metrics tell of it until it is closed.
+
+    Args:
+        path: Of the bundle.
+        variant: Which to run; None for that of the configuration, or of the device.
+        config: Of the server.
+        metrics: Where its engine is counted.
+
+    Raises:
+        StartError: The bundle cannot be used; the message says why.
+    """
+    config = config.model_copy(update={"variant": variant or config.variant})
+    bundle = load_bundle(path, config)
+    name = f"{bundle.manifest.name}@{bundle.manifest.version}"
+    with ExitStack() as stack:
+        engine = stack.enter_context(running_engine(bundle, config, metrics.observer(name)))
+        model = model_of(bundle, engine, config)
+        ending = stack.pop_all()
+
+    def close() -> None:
+        ending.close()
+        metrics.remove_engine(name)
+        write_books(name, engine.statistics())
+
+    metrics.add_engine(name, engine.statistics, facts_of(model, config))
+    return Loaded(model, engine, close)
 
 
 def model_of(bundle: Bundle, engine: Engine, config: ServerConfig) -> Model:

@@ -22,8 +22,6 @@ class Load:
     address: str
     texts: list[str]
     callers: int
-    timeout: float = 120.0
-    """Seconds for each call."""
     codes: dict[str, grpc.StatusCode] = field(default_factory=dict)
     """What each call ended with, by the name that it gave itself."""
     stopped: bool = False
@@ -41,7 +39,7 @@ class Load:
             turn += 1
             request = TranslateTextRequest(contents=self.texts, request_id=name)
             try:
-                response = await stub.TranslateText(request, timeout=self.timeout)
+                response = await stub.TranslateText(request, timeout=120)
             except grpc.aio.AioRpcError as error:
                 self.codes[name] = error.code()
                 if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -96,12 +96,24 @@ def test_a_new_pod_is_ready_before_an_old_one_stops():
 
 
 @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
-def test_probes_ask_the_health_service_and_also_work_under_tls(probe):
+@pytest.mark.parametrize("guard", [{"tls": {"secretName": "a"}}, {"apiKeys": {"secretName": "a"}}])
+def test_probes_ask_the_health_service_and_also_work_under_tls_and_with_keys(probe, guard):
     (plain,) = pod()["containers"]
-    (secured,) = pod(tls={"secretName": "certificate"})["containers"]
+    (guarded,) = pod(**guard)["containers"]
     assert plain[probe]["grpc"] == {"port": 50051}
-    assert secured[probe]["exec"]["command"] == ["python", "-m", "ferryman_server.probe"]
-    assert "grpc" not in secured[probe]
+    assert guarded[probe]["grpc"] == {"port": 50052}
+    assert variables(**guard)["FERRYMAN_PROBE_ADDRESS"] == "0.0.0.0:50052"
+
+
+def test_certificates_and_keys_are_read_where_their_secrets_are_mounted():
+    given = variables(
+        tls={"secretName": "a", "clientCertificates": True}, apiKeys={"secretName": "b"}
+    )
+    assert given["FERRYMAN_TLS_CERTIFICATE"] == "/etc/ferryman/tls/tls.crt"
+    assert given["FERRYMAN_TLS_KEY"] == "/etc/ferryman/tls/tls.key"
+    assert given["FERRYMAN_TLS_CLIENT_CA"] == "/etc/ferryman/tls/ca.crt"
+    assert given["FERRYMAN_KEYS_FILE"] == "/etc/ferryman/keys/keys.json"
+    assert not any("TLS" in name or "KEYS" in name for name in variables())
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     with UNKNOWN. So the method gets the bytes, and decodes them where errors become statuses.
 
     Args:
-        admission: What calls of the translation service ask for leave. Health and reflection do
+        admission: What calls of our service ask for leave. Health and reflection do
             not: they answer whatever the load.
         log: Told of every call, when it arrives and when it ends.
+        service: Full name of the service that is ours on this port.
     """
 
-    def __init__(self, admission: Admission, log: CallLog) -> None:
+    def __init__(self, admission: Admission, log: CallLog, service: str = SERVICE) -> None:
         self._admission = admission
+        self._service = service
         self._log = log
 
     async def intercept_service(
@@ -55,7 +57,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler is None or handler.request_deserializer is None:
             return handler
         service, _, method = handler_call_details.method.lstrip("/").rpartition("/")
-        answers = _Answers(self, method, handler, is_ours=service == SERVICE)
+        answers = _Answers(self, method, handler, is_ours=service == self._service)
         if handler.unary_unary is not None:
             return answers.handler(grpc.unary_unary_rpc_method_handler, answers.one)
         if not answers.is_ours:

@@ -9,7 +9,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
-from ferryman_server.errors import Fault, ModelNotFoundError, QuotaExceededError, ServiceError
+from ferryman_server.errors import Fault, QuotaExceededError, ServiceError
 
 DOMAIN: Final = "ferryman"
 _MOST_CHARACTERS: Final = 500
@@ -59,11 +59,11 @@ def _details(error: ServiceError) -> list[message.Message]:
             subject=_shortened(error.subject), description=_shortened(str(error))
         )
         details.append(error_details_pb2.QuotaFailure(violations=[violation]))
-    if isinstance(error, ModelNotFoundError):
+    if error.resource is not None:
         details.append(
             error_details_pb2.ResourceInfo(
-                resource_type="ferryman.v1.Model",
-                resource_name=_shortened(error.model),
+                resource_type=error.resource.type,
+                resource_name=_shortened(error.resource.name),
                 description=_shortened(str(error)),
             )
         )

@@ -14,21 +14,33 @@
   "FERRYMAN_LOG_FORMAT" $server.logFormat
   "FERRYMAN_DEVICE" (ternary "cuda" "cpu" .Values.gpu.enabled)
 -}}
+{{- if .Values.tls.secretName -}}
+{{- $_ := set $variables "FERRYMAN_TLS_CERTIFICATE" "/etc/ferryman/tls/tls.crt" -}}
+{{- $_ := set $variables "FERRYMAN_TLS_KEY" "/etc/ferryman/tls/tls.key" -}}
+{{- if .Values.tls.clientCertificates -}}
+{{- $_ := set $variables "FERRYMAN_TLS_CLIENT_CA" "/etc/ferryman/tls/ca.crt" -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.apiKeys.secretName -}}
+{{- $_ := set $variables "FERRYMAN_KEYS_FILE" "/etc/ferryman/keys/keys.json" -}}
+{{- end -}}
+{{- if include "ferryman.guarded" . -}}
+{{- $_ := set $variables "FERRYMAN_PROBE_ADDRESS" "0.0.0.0:50052" -}}
+{{- end -}}
 {{- range $name, $value := merge (dict) $server.env $variables }}
 - name: {{ $name }}
   value: {{ toString $value | quote }}
 {{- end }}
 {{- end -}}
 
-{{- /* The kubelet speaks no TLS in a gRPC probe, so under TLS the server's own probe asks. */ -}}
-{{- define "ferryman.ask" -}}
-{{- if .Values.tls.secretName -}}
-exec:
-  command: [python, -m, ferryman_server.probe]
-{{- else -}}
-grpc:
-  port: 50051
+{{- define "ferryman.guarded" -}}
+{{- if or .Values.tls.secretName .Values.apiKeys.secretName }}yes{{ end -}}
 {{- end -}}
+
+{{- /* A kubelet has no key, and speaks no TLS in a gRPC probe: then the port for probes answers. */ -}}
+{{- define "ferryman.ask" -}}
+grpc:
+  port: {{ ternary 50052 50051 (eq "yes" (include "ferryman.guarded" .)) }}
 {{- end -}}
 
 {{- /* A bundle is loaded twice: in its trial and in the server. */ -}}
