@@ -49,7 +49,9 @@ def test_the_public_names_are_complete_sorted_and_there():
         assert getattr(ferryman, name) is not None
 
 
-@pytest.mark.parametrize("module", ["description", "errors", "options", "results", "retry", "search"])
+@pytest.mark.parametrize(
+    "module", ["description", "errors", "options", "results", "retry", "search"]
+)
 def test_what_callers_meet_is_public(module):
     defined = import_module(f"ferryman.{module}")
     classes = {
