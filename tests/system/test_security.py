@@ -12,9 +12,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-UNIT_TESTS = Path(__file__).parents[1] / "unit" / "server"
-
 from ferryman.v1 import admin_service_pb2
+
+UNIT_TESTS = Path(__file__).parents[1] / "unit" / "server"
 
 
 @pytest.fixture(scope="module")
