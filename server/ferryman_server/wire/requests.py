@@ -26,11 +26,13 @@ FEATURES: Final = (
     "output.attention",
     "output.sentences",
     "output.tokens",
+    "mime_type",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
     "text.placeholder_patterns",
     "text.protect_spans",
+    "text.translated_attributes",
     "text.split_sentences",
 )
 """What this server can do beyond the plain translation of texts."""
@@ -104,7 +106,9 @@ def _check_texts(
         case "" | "text/plain":
             pass
         case "text/html" | "text/markdown":
-            faults.unavailable("mime_type")
+            for name in ("tokens", "alignments", "attention"):
+                if getattr(message.output, name):
+                    faults.unavailable(f"output.{name}")
         case other:
             faults.invalid(
                 "mime_type",
