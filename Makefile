@@ -10,7 +10,7 @@ export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install run test check protos train-default image image-gpu image-client image-check \
-  locks clean
+  deploy-check locks clean
 help:  ## List the verbs
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 24
 
@@ -55,14 +55,17 @@ image-gpu:  ## Build the image of the server for NVIDIA GPUs
 image-client:  ## Build the image of the client, for batch jobs
 	@deploy/build-image client
 
-image-check: .venv/installed  ## Build the images, run them, and look from inside and outside (root)
+image-check: .venv/installed .venv-deploy/installed  ## Build the images, run them, and look from inside and outside (root)
 	@.venv/bin/pytest -m "container and not deep" tests/container
+
+deploy-check: .venv-deploy/installed .venv-checkov/installed  ## Check chart, compose file, Dockerfiles
+	@.venv-deploy/bin/pytest -m deploy tests/deploy
 
 locks: .venv-deploy/installed  ## Pin every library of each role in deploy/locks
 	@deploy/locks/compile .venv-deploy/bin/uv
 
 clean:  ## Remove environments, caches and generated folders; runs/ stays
-	rm -rf .venv .venv-server .venv-deploy build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-server .venv-deploy .venv-checkov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/installed: EXTRAS := server,documents,tracing,training,export,evaluate,plots,tensorboard,dev
 .venv-server/installed: EXTRAS := server
@@ -75,7 +78,9 @@ clean:  ## Remove environments, caches and generated folders; runs/ stays
 	@touch $@
 
 .venv-deploy/installed: deploy/locks/tools.txt
-	@echo 'Installing the tools of the deployment into $(@D)'
+.venv-checkov/installed: deploy/locks/checkov.txt
+.venv-deploy/installed .venv-checkov/installed:
+	@echo 'Installing $< into $(@D)'
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/pip install -qq --require-hashes -r $<
 	@touch $@

@@ -37,6 +37,7 @@ SUMMARIES = {
     "plot": "Draw the course of training runs.",
     "attention": "Draw what each piece of a translation looked at.",
     "verify": "Certify that a bundle answers the same in any company on this machine.",
+    "keys": "Make the API keys of a server, list them, take them back.",
     "bundle": "Look into bundles, check them, and pack them for shipping.",
 }
 """The order of `--help`, which describes the verbs of this project without importing them."""

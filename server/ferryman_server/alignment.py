@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ferryman_server.catalogue import Model
 from ferryman_server.composition import PreparedText
 from ferryman_server.engine.search import Floats
 from ferryman_server.errors import DeadlineExceededError, QueueFullError
 from ferryman_server.markup.document import Document
 from ferryman_server.markup.placement import Alignment, align_words
+from ferryman_server.model import Model
 from ferryman_server.rounds.attempt import Candidate, Outcome
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import Sentence

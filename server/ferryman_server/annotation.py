@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferryman_server.catalogue import Tokenizer
 from ferryman_server.engine.search import Floats
+from ferryman_server.model import Tokenizer
 from ferryman_server.text.passage import Sentence
 from ferryman_server.text.span import Span
 from ferryman_server.word_links import WordLink, Words, link_words
@@ -25,6 +25,8 @@ class Detail:
     tokens: bool = False
     alignments: bool = False
     attention: bool = False
+    sentences: bool = False
+    """Which sentence became which; known of every translation, so it costs nothing."""
 
     @property
     def needs_attention(self) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ferryman_server.annotation import Detail, SentenceTokens, annotate, place_decoded, place_read
-from ferryman_server.catalogue import Model, Scorer
 from ferryman_server.composition import PreparedText
 from ferryman_server.errors import Fault, FeatureUnavailableError
+from ferryman_server.model import Model, Scorer
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import Passage

@@ -50,6 +50,7 @@ class CallLog:
         facts = {
             "request_id": call.request_id,
             "code": code.name,
+            "client": call.client,
             "milliseconds": round(call.seconds * 1000, 1),
             **call.facts,
         }

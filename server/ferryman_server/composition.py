@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ferryman_server.catalogue import Model
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import InputTooLongError
 from ferryman_server.markup.document import Document
 from ferryman_server.markup.placement import Alignment
+from ferryman_server.model import Model
 from ferryman_server.rounds.attempt import Candidate, Outcome
 from ferryman_server.text.passage import Passage
 from ferryman_server.text.span import Span

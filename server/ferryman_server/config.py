@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,7 +32,9 @@ class _Setting:
     """Where it was given, in the words of a message."""
 
 
-def load_config(flags: Mapping[str, str | None], file: str | None = None) -> ServerConfig:
+def load_config(
+    flags: Mapping[str, str | Sequence[str] | None], file: str | None = None
+) -> ServerConfig:
     """Put the configuration together.
 
     Args:
@@ -46,15 +48,30 @@ def load_config(flags: Mapping[str, str | None], file: str | None = None) -> Ser
     settings = _file_settings(file, faults) if file else {}
     settings |= _variable_settings()
     settings |= {
-        name: _Setting(value, flag_of(name)) for name, value in flags.items() if value is not None
+        name: _Setting(value, flag_of(name))
+        for name, value in flags.items()
+        if value is not None and value != []
     }
     try:
         config = ServerConfig.model_validate({name: s.value for name, s in settings.items()})
     except ValidationError as error:
         faults += [_fault(settings[str(fault["loc"][0])], fault["msg"]) for fault in error.errors()]
+    faults += _contradictions(settings)
     if faults:
         raise ConfigError("\n".join(faults))
     return config
+
+
+def _contradictions(settings: Mapping[str, _Setting]) -> Iterator[str]:
+    """Yield what is set without what it needs."""
+    needs = {
+        "tls_certificate": "tls_key",
+        "tls_key": "tls_certificate",
+        "tls_client_ca": "tls_certificate",
+    }
+    for name, needed in needs.items():
+        if name in settings and needed not in settings:
+            yield f"{settings[name].origin}: needs {flag_of(needed)} beside it"
 
 
 def flag_of(name: str) -> str:

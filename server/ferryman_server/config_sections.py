@@ -5,10 +5,12 @@ The docstring under a field is its text in ``ferryman serve --help``, the table 
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ferryman_server.cores import usable_cores
 from ferryman_server.limits import MEBIBYTE, ConnectionLimits, Limits
@@ -20,6 +22,11 @@ def _host_and_port(address: str) -> str:
     if parts is None or int(parts[2]) > 65535:
         raise ValueError("must be HOST:PORT, as 127.0.0.1:50051")
     return address
+
+
+def _listed(value: object) -> object:
+    """Return several bundles of one text, as a variable has them: separated like PATH."""
+    return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
 
 
 Address = Annotated[str, AfterValidator(_host_and_port)]
@@ -47,9 +54,9 @@ class ModelSection(ConfigSection):
     table = "model"
     title = "Model"
 
-    bundle: str | None = None
-    """Directory of a bundle, its packed form, or name of an installed model. Without it: the model
-    that is installed"""
+    bundle: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Directories of bundles, packed ones, or names of installed models; the first is the default
+    model. Without any: the model that is installed"""
     variant: str | None = None
     """Variant of the bundle to run. Without it: the fastest for the device"""
     trial_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
@@ -90,6 +97,8 @@ class EngineSection(ConfigSection):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What to compute on; cuda that is not there is a failure to start"""
+    device_state_bytes: Annotated[int, Field(ge=1 << 20)] = 4 << 30
+    """Memory of a GPU for decoder state; what runs at a time is cut to it"""
     workers: Count = Field(default_factory=usable_cores)
     """Engine workers, each with a running batch. By itself: the usable cores"""
     threads: Count = 1
@@ -106,6 +115,10 @@ class LimitsSection(ConfigSection):
 
     max_queued_tokens: Annotated[int, Field(ge=1024)] = Limits.max_queued_tokens
     """Source tokens that may wait; more are refused"""
+    max_wait_seconds: Seconds = 60.0
+    """A sentence whose turn would come later than that is refused at once, with the wait"""
+    ageing_seconds: Seconds = 10.0
+    """After waiting so long a sentence rises by one priority"""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Limits.max_concurrent_calls
     """Calls at the same time; more are refused"""
     max_texts: Annotated[int, Field(ge=1)] = Limits.max_texts
@@ -120,6 +133,25 @@ class LimitsSection(ConfigSection):
     """Beam size of one request; never more than the rows of a batch"""
 
 
+class SecuritySection(ConfigSection):
+    """Who may call, and what goes over the wire in the clear."""
+
+    table = "security"
+    title = "Security"
+
+    tls_certificate: str | None = None
+    """The server's certificate chain, PEM. Without it: plain text"""
+    tls_key: str | None = None
+    """Its private key, PEM, without a password"""
+    tls_client_ca: str | None = None
+    """Certificates, PEM, of who signs the certificates of clients; each client then needs one"""
+    keys_file: str | None = None
+    """File of API keys, as ferryman keys makes it; each call then needs a key"""
+    probe_address: Address | Literal["none"] = "127.0.0.1:50052"
+    """Where health is told in plain text and without a key, when the main port speaks TLS or asks
+    for keys; or none. Where it is not set and the port is taken: a free one"""
+
+
 class MetricsSection(ConfigSection):
     """Where the figures of the server are."""
 
@@ -132,6 +164,19 @@ class MetricsSection(ConfigSection):
     traces_endpoint: Endpoint | None = None
     """OTLP collector that gets a trace of each call, as http://127.0.0.1:4317. Without it: no
     traces. Needs the extra tracing"""
+
+
+class AdminSection(ConfigSection):
+    """Who may change which models there are."""
+
+    table = "admin"
+    title = "Administration"
+
+    models_root: Path | None = None
+    """Folder of the bundles that the admin service may load. Without it: it loads none"""
+    admin_address: Address | Literal["none"] | None = None
+    """Where the admin service listens, or none. Without it: 127.0.0.1:50053 where there is a
+    models_root, else nowhere"""
 
 
 class OperationSection(ConfigSection):
@@ -151,14 +196,23 @@ SECTIONS: tuple[type[ConfigSection], ...] = (
     ListenSection,
     EngineSection,
     LimitsSection,
+    SecuritySection,
     MetricsSection,
+    AdminSection,
     OperationSection,
 )
 """In the order of the help."""
 
 
 class ServerConfig(
-    OperationSection, MetricsSection, LimitsSection, EngineSection, ListenSection, ModelSection
+    OperationSection,
+    AdminSection,
+    MetricsSection,
+    SecuritySection,
+    LimitsSection,
+    EngineSection,
+    ListenSection,
+    ModelSection,
 ):
     """All that can be set about a server, by the names of the flags: `SECTIONS` together."""
 
@@ -168,7 +222,11 @@ class ServerConfig(
     @property
     def limits(self) -> Limits:
         """What one request may be; a beam also has to fit into a batch."""
-        names = LimitsSection.model_fields.keys() - {"max_beam_size"}
+        names = LimitsSection.model_fields.keys() - {
+            "max_beam_size",
+            "max_wait_seconds",
+            "ageing_seconds",
+        }
         widest = min(self.max_beam_size, self.max_rows)
         return Limits(
             max_beam_size=widest,
@@ -181,3 +239,10 @@ class ServerConfig(
         """When a connection is let go."""
         names = ListenSection.model_fields.keys() - {"address"}
         return ConnectionLimits(**{name: getattr(self, name) for name in names})
+
+    @property
+    def admin_address_in_use(self) -> str | None:
+        """Where the admin service listens; None for nowhere."""
+        if self.admin_address is None:
+            return None if self.models_root is None else "127.0.0.1:50053"
+        return None if self.admin_address == "none" else self.admin_address

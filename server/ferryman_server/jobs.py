@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ferryman_server.catalogue import Model
 from ferryman_server.composition import PreparedText
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.errors import Fault, InputTooLongError, InvalidRequestError
 from ferryman_server.markup.document import Document
+from ferryman_server.model import Model
 from ferryman_server.request import TranslationRequest
 from ferryman_server.rounds.attempt import Task
 from ferryman_server.rounds.course import Conditions
@@ -70,6 +70,8 @@ def _tasks_of(
             prefix="" if number else prefix,
             suppressed=suppressed,
             deadline=request.deadline,
+            priority=request.priority,
+            client=request.client,
         )
 
 

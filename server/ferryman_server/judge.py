@@ -18,7 +18,7 @@ from ferryman_server.annotation import (
     place_text,
 )
 from ferryman_server.annotator import require_scorer
-from ferryman_server.catalogue import Catalogue, Model, Scorer
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.engine import LengthPenalty, normalise_by_length
 from ferryman_server.errors import (
     Fault,
@@ -28,6 +28,7 @@ from ferryman_server.errors import (
     ServiceError,
 )
 from ferryman_server.limits import Limits
+from ferryman_server.model import Model, Scorer
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.span import Span
@@ -97,9 +98,18 @@ class Judge:
             QueueFullError: Too much waits already.
             DeadlineExceededError: The deadline passed.
         """
-        model = self._catalogue.route(
+        route = self._catalogue.route(
             request.model, request.source_language, request.target_language
-        ).model
+        )
+        if route.before is not None:
+            fault = Fault(
+                "target_language_code", "only one model can score, and none has this pair"
+            )
+            raise FeatureUnavailableError([fault])
+        with route.model.uses:
+            return await self._score(request, route.model)
+
+    async def _score(self, request: ScoreRequest, model: Model) -> ScoreResult:
         scorer = _scorer(model, request.detail)
         loop = asyncio.get_running_loop()
         prepared = await loop.run_in_executor(self._executor, _prepare, request.pairs, model)

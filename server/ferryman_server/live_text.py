@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ferryman_server.catalogue import Model, Tokenizer
 from ferryman_server.composition import PreparedText
 from ferryman_server.engine import Job, Listener, Result
+from ferryman_server.model import Model, Tokenizer
 from ferryman_server.text.passage import Passage, Sentence
 from ferryman_server.text.span import Span
 from ferryman_server.translation import TextTranslation

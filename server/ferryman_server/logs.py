@@ -9,8 +9,6 @@ import time
 from enum import StrEnum
 from typing import Final, TextIO
 
-from ferryman_server.engine.statistics import Statistics
-
 
 class LogFormat(StrEnum):
     """How a log line is written."""
@@ -27,13 +25,6 @@ def configure_logs(log_format: LogFormat, *, stream: TextIO = sys.stderr) -> Non
     handler.setFormatter(JsonLines() if log_format is LogFormat.JSON else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("ferryman").setLevel(logging.INFO)
-
-
-def write_books(model: str, statistics: Statistics) -> None:
-    """Write what became of every sentence that a model's engine admitted, once it is closed."""
-    names = ("admitted", "completed", "failed", "cancelled", "expired", "rejected")
-    facts = {"model": model} | {name: getattr(statistics, name) for name in names}
-    logging.getLogger("ferryman.server").info("books", extra={"facts": facts})
 
 
 class TextLines(logging.Formatter):

@@ -7,6 +7,7 @@ Counters of calls are written as calls come and go; those of engines are read fr
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -188,3 +189,10 @@ class _EngineObserver(Observer):
         if result.steps > 1:
             total = result.queue_seconds + result.decode_seconds
             self._inter_token.observe((total - result.first_token_seconds) / (result.steps - 1))
+
+
+def write_books(model: str, statistics: Statistics) -> None:
+    """Write what became of every sentence that a model's engine admitted, once it is closed."""
+    names = ("admitted", "completed", "failed", "cancelled", "expired", "rejected")
+    facts = {"model": model} | {name: getattr(statistics, name) for name in names}
+    logging.getLogger("ferryman.server").info("books", extra={"facts": facts})

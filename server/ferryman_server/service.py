@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from ferryman.v1 import model_pb2, translation_service_pb2, translation_service_pb2_grpc
+from ferryman.v1 import translation_service_pb2, translation_service_pb2_grpc
 from ferryman_server.admission import Admission
 from ferryman_server.batch_stream import Batch
 from ferryman_server.call import current_call
@@ -23,7 +23,7 @@ from ferryman_server.streaming import stream_translation
 from ferryman_server.translation import TranslationResult
 from ferryman_server.translator import Translator
 from ferryman_server.wire.batches import BatchSettings, outcome_response, started_response
-from ferryman_server.wire.descriptions import language_pairs, model_message, server_info
+from ferryman_server.wire.descriptions import language_pairs, model_message, pairs_of, server_info
 from ferryman_server.wire.pages import page
 from ferryman_server.wire.requests import OutputOptions, parse_translation_request
 from ferryman_server.wire.responses import delta_response, translation_response
@@ -118,7 +118,7 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
             max_texts=self._limits.max_batch_items,
             closing=self._admission.closing(),
         )
-        facts = call.facts = {**call.facts, "model": plan.route.model.full_name}
+        facts = call.facts = {**call.facts, "model": plan.route.full_name}
         counts = dict.fromkeys(("texts", "errors"), 0)
         async with aclosing(batch.outcomes(settings.texts(requests))) as outcomes:
             async for outcome in outcomes:
@@ -142,14 +142,14 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
         self, request: translation_service_pb2.ListLanguagePairsRequest, context: Context
     ) -> translation_service_pb2.ListLanguagePairsResponse:
         """List the language pairs that the server translates now."""
-        models = (
-            (self._catalogue.named(request.model),) if request.model else self._catalogue.models
+        pairs = (
+            pairs_of(self._catalogue.named(request.model))
+            if request.model
+            else language_pairs(self._catalogue)
         )
-        pairs, next_page = page(
-            language_pairs(models), size=request.page_size, token=request.page_token
-        )
+        found, next_page = page(pairs, size=request.page_size, token=request.page_token)
         return translation_service_pb2.ListLanguagePairsResponse(
-            language_pairs=pairs, next_page_token=next_page
+            language_pairs=found, next_page_token=next_page
         )
 
     async def ListModels(
@@ -159,12 +159,8 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
         models, next_page = page(
             self._catalogue.models, size=request.page_size, token=request.page_token
         )
-        default = self._catalogue.default
         return translation_service_pb2.ListModelsResponse(
-            models=[
-                model_message(model, is_default=model is default, state=model_pb2.MODEL_STATE_READY)
-                for model in models
-            ],
+            models=[model_message(model, self._catalogue) for model in models],
             next_page_token=next_page,
         )
 
@@ -173,13 +169,7 @@ class TranslationService(translation_service_pb2_grpc.TranslationServiceServicer
     ) -> translation_service_pb2.GetModelResponse:
         """Tell what one model is."""
         model = self._catalogue.named(request.model)
-        return translation_service_pb2.GetModelResponse(
-            model=model_message(
-                model,
-                is_default=model is self._catalogue.default,
-                state=model_pb2.MODEL_STATE_READY,
-            )
-        )
+        return translation_service_pb2.GetModelResponse(model=model_message(model, self._catalogue))
 
     async def ScoreText(
         self, request: translation_service_pb2.ScoreTextRequest, context: Context

@@ -111,6 +111,8 @@ class TextTranslation:
     """Best first; none where there is an error."""
     warnings: tuple[TranslationWarning, ...] = ()
     error: ServiceError | None = None
+    route: tuple[str, ...] = ()
+    """Languages that the text went through; none where it was translated directly."""
     is_piecewise: bool = False
     """Whether parts of sentences were translated one by one, around what must be kept."""
 

@@ -12,7 +12,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from ferryman_server.alignment import align_documents
 from ferryman_server.annotator import Annotator, require_scorer
-from ferryman_server.catalogue import Catalogue, Model, Route
+from ferryman_server.catalogue import Catalogue, Route
 from ferryman_server.composition import PreparedText, compose_translations
 from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import (
@@ -21,6 +21,7 @@ from ferryman_server.engine import (
     Job,
     OverloadedError,
     Phase,
+    QuotaError,
     Result,
     UnavailableError,
 )
@@ -30,11 +31,14 @@ from ferryman_server.errors import (
     FeatureUnavailableError,
     InputTooLongError,
     QueueFullError,
+    QuotaExceededError,
     ServerDrainingError,
 )
 from ferryman_server.jobs import plan_rounds
 from ferryman_server.limits import Limits
 from ferryman_server.live_text import LiveTexts
+from ferryman_server.model import Model
+from ferryman_server.pivot import Pivot
 from ferryman_server.preparation import prepare_text
 from ferryman_server.request import TranslationRequest
 from ferryman_server.rounds.rounds import Rounds
@@ -109,6 +113,29 @@ class Translator:
         if request.text.form is not TextForm.PLAIN:
             live = None  # a document is put together again when all of it is there
         plan = self.plan(request)
+        if plan.route.before is not None:
+            return await self._over_third_language(request, plan.route, live)
+        with plan.route.model.uses:
+            return await self._directly(request, plan, live)
+
+    async def _over_third_language(
+        self, request: TranslationRequest, route: Route, live: LiveTexts | None
+    ) -> TranslationResult:
+        """Translate with one model, and what comes out with another."""
+        pivot = Pivot(request, route)
+        # Both from the beginning: neither may be unloaded while the other is at work.
+        with pivot.first.model.uses, pivot.second.model.uses:
+            first = await self._directly(
+                pivot.first_request, self._plan_for(pivot.first_request, pivot.first), None
+            )
+            onward = pivot.second_request(first)
+            second = await self._directly(onward, self._plan_for(onward, pivot.second), live)
+        return pivot.combined(first, second)
+
+    async def _directly(
+        self, request: TranslationRequest, plan: Plan, live: LiveTexts | None
+    ) -> TranslationResult:
+        """Translate with one model."""
         route, options = plan.route, plan.options
         require_scorer(route.model, request.detail)
         started = time.monotonic()
@@ -156,10 +183,17 @@ class Translator:
         Raises:
             ModelNotFoundError, UnsupportedLanguagePairError: There is no model for it.
             InvalidRequestError: Its options contradict each other, or its model.
+            FeatureUnavailableError: It takes two models, and asks for what needs one.
         """
         route = self._catalogue.route(
             request.model, request.source_language, request.target_language
         )
+        if route.before is not None:
+            Pivot(request, route).check()
+        return self._plan_for(request, route)
+
+    @staticmethod
+    def _plan_for(request: TranslationRequest, route: Route) -> Plan:
         options = apply_options(
             request.decoding, route.model.manifest, alternatives=request.alternatives
         )
@@ -247,6 +281,13 @@ async def _decode(
             for number, future in enumerate(futures):
                 future.add_done_callback(functools.partial(live.end, number))
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
+    except QuotaError as error:
+        client = jobs[0].client
+        raise QuotaExceededError(
+            f"{client} has its share of the queue; ask again in {error.retry_after:.1f} s",
+            subject=f"client:{client}",
+            retry_after=error.retry_after,
+        ) from error
     except OverloadedError as error:
         raise QueueFullError(
             f"the queue is full; ask again in {error.retry_after:.1f} s",

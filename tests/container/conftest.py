@@ -12,12 +12,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 # Their tools are modules of their own, which --import-mode=importlib does not look for.
 sys.path.insert(0, str(Path(__file__).parent))
+from callers import wait_until_serving
 from podman import TOOLS, Container, Podman
 
 FOLDER = Path(os.environ.get("FERRYMAN_IMAGE_CHECK", "/var/tmp/ferryman-image-check"))
@@ -126,20 +125,3 @@ def serving(podman: Podman, server_image: str) -> Serve:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
-
-
-def wait_until_serving(address: str, container: Container, seconds: float = 60) -> None:
-    """Ask the health service from outside until it says SERVING."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        # A new channel each time: an old one would wait longer after each refusal.
-        with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
-            health = health_pb2_grpc.HealthStub(channel)
-            try:
-                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
-            except grpc.RpcError:
-                time.sleep(0.05)
-                continue
-        if answer.status == health_pb2.HealthCheckResponse.SERVING:
-            return
-    pytest.fail(f"not SERVING after {seconds} s:\n{container.log}")

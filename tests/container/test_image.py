@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import grpc
-from load import Load
+from callers import Load
 from podman import Container
 
 from ferryman import Client
@@ -102,7 +102,16 @@ def test_the_client_image_translates_what_it_is_given(podman, serving, client_im
         flags = ("--rm", "--interactive", "--read-only", "--cap-drop=all", network)
         text = "\n".join(TEXTS) + "\n"
         output = podman.run(
-            "podman", "run", *flags, client_image, "--from", "en", "--to", "fr", input=text
+            "podman",
+            "run",
+            *flags,
+            client_image,
+            "translate",
+            "--from",
+            "en",
+            "--to",
+            "fr",
+            input=text,
         )
         lines = output.splitlines()
         assert len(lines) == len(TEXTS)

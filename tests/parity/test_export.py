@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import onnx
@@ -18,6 +19,12 @@ from ferryman_export.projection import FloatProjections
 from ferryman_export.recipe import FP32
 from ferryman_export.variants import weight_store
 from ferryman_training.decoding import decode_greedily
+from ferryman_training.model_config import TransformerConfig
+from ferryman_training.transformer import Transformer
+
+ROOT = Path(__file__).parents[2]
+VOCABULARY = 8192
+"""Of the default model."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,33 @@ def test_weights_are_stored_once_and_as_bytes(bundle, model):
     vectors = sum(p.numel() for p in model.parameters() if p.ndim == 1)
     scales = sum(p.shape[0] for p in model.parameters() if p.ndim == 2)
     assert size < matrices + 4 * (vectors + scales) + 16_384
+
+
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_a_variant_of_the_default_model_is_little_more_than_its_parameters(variant):
+    """Graphs, tensors that are no parameters and headers: not five parts in a hundred."""
+    directory = ROOT / "models" / "en-fr" / "ferryman_model_en_fr" / "bundle"
+    manifest = Bundle.load(directory).manifest
+    entries = manifest.variants[variant].graphs.values()
+    tensors = {place.tensor for entry in entries for place in entry.initializers.values()}
+    assert tensors <= manifest.weights.keys()
+    on_disk = (directory / "weights.safetensors").stat().st_size
+    on_disk += sum((directory / file).stat().st_size for file in {entry.file for entry in entries})
+    shapes = [p.shape for p in Transformer(TransformerConfig(), VOCABULARY).parameters()]
+    assert sum(math.prod(shape) for shape in shapes) == manifest.parameters
+    unique = sum(
+        math.prod(shape) + 4 * shape[0] if len(shape) == 2 else 4 * shape[0] for shape in shapes
+    )
+    assert unique < on_disk < 1.05 * unique
+
+
+def test_equal_graphs_are_one_file(bundle, bundle_directory):
+    """The scorer of int8 is that of fp32, and state moves in the same way in both."""
+    fp32, int8 = (bundle.manifest.variants[name].graphs for name in ("fp32", "int8"))
+    shared = {name for name in fp32 if fp32[name].file == int8[name].file}
+    assert shared == {"scorer", "admit", "reorder", "release"}
+    files = [path for path in bundle_directory.iterdir() if path.suffix == ".onnx"]
+    assert len({path.read_bytes() for path in files}) == len(files)
 
 
 def test_encoder_and_step_share_the_embedding_and_the_steps_all_weights(bundle):

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from ferryman.v1 import translation_service_pb2
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.config import load_config
 from ferryman_server.limits import Limits
 from ferryman_server.loading import load_bundle, model_of, running_engine
+from ferryman_server.model import Model
 from ferryman_server.translation import TextTranslation
 from ferryman_server.translator import Translator
 from ferryman_server.wire.requests import parse_translation_request

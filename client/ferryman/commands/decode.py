@@ -1,19 +1,19 @@
-"""`ferryman decode`: a whole file, however large, in a way that survives a kill."""
+"""`ferryman decode`: whole files, however large, in a way that survives a kill."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ferryman.channel import DEFAULT_ADDRESS
-from ferryman.commands.file_progress import FileProgress, shown_progress
+from ferryman.commands.bulk import Bulk, decode_folder, decode_one
+from ferryman.commands.local import Local, local_server
 from ferryman.commands.options import (
     BeamSize,
     ModelName,
@@ -25,24 +25,20 @@ from ferryman.commands.options import (
     tell,
 )
 from ferryman.exit_codes import ExitCode
-from ferryman.files.decoding import FileTask, Step, Summary, decode_file
-from ferryman.files.durability import beside
 from ferryman.files.formats import NAMES, format_of
-from ferryman.files.journal import FAILURES
-from ferryman.files.servers import Servers, Way
-from ferryman.files.units import Format
-from ferryman.files.verification import discrepancies
+from ferryman.files.servers import Way
 
 _VERB = "decode"
-_SHOWN_DISCREPANCIES = 20
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
 def decode(
-    source_file: Annotated[Path, typer.Argument(metavar="IN", help="File to translate.")],
-    output_file: Annotated[Path, typer.Argument(metavar="OUT", help="File to make.")],
+    source_path: Annotated[
+        Path, typer.Argument(metavar="IN", help="File to translate, or folder of files.")
+    ],
+    output_path: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to make.")],
     *,
     source: SourceLanguage = "",
     target: TargetLanguage = "",
@@ -54,6 +50,7 @@ def decode(
             help="Server to ask; given several times, the work is spread over them.",
         ),
     ] = [DEFAULT_ADDRESS],  # noqa: B006  # Typer copies it
+    local: Local = False,
     model: ModelName = "",
     beam: BeamSize = None,
     format_name: Annotated[
@@ -87,86 +84,51 @@ def decode(
         bool, typer.Option("--restart", help="Begin anew whatever an earlier run has left.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object that sums up the run.")
+        bool, typer.Option("--json", help="Print a JSON object that sums up each file.")
     ] = False,
 ) -> None:
-    """Translate a file: .txt by lines, .tsv by a column, .jsonl by a field; also .gz, .xz, .zst.
+    """Translate a file, or all files of a folder that have a known format.
 
-    Line n of IN is line n of OUT, and blank lines stay. OUT appears when all of it is done; until
-    then OUT.ferryman-part and OUT.ferryman-journal hold what is. A run that was stopped in any way
-    goes on when the same command is given again. Lines without a translation are blank, and
-    OUT.failures.jsonl says why.
+    .txt by lines, .tsv by a column, .jsonl by a field; .srt, .vtt, .po, .xliff, .html, .md, .docx
+    by their texts. All of them also as .gz, .xz or .zst.
+
+    Of a file of lines, line n of IN is line n of OUT, and blank lines stay. OUT appears when all
+    of it is done; until then OUT.ferryman-part and OUT.ferryman-journal hold what is. A run that
+    was stopped in any way goes on when the same command is given again. A line without a
+    translation is blank, a text of a document stays as it was, and OUT.failures.jsonl says why.
 
     Exit codes: 0 done, 1 some lines failed, OUT cannot be written, or --verify found something, 2
     wrong usage, 4 bad input or other options than those of the run that is to go on, 5 no server, 6
     no such model or language pair, 7 out of time, 130 Ctrl-C.
     """
     try:
-        format_ = format_of(source_file, name=format_name, field=field, into=into)
+        form = None if source_path.is_dir() else format_of(source_path, format_name, field, into)
     except ValueError as fault:
         raise typer.BadParameter(str(fault)) from None
-    if source_file.resolve() == output_file.resolve():
-        raise typer.BadParameter("IN and OUT are the same file")
-    way = Way(source=source, target=target, model=model, search=search_of(beam))
-    with (
-        errors_explained(_VERB),
-        _goes_on(),
-        shown_progress(source_file, format_) as progress,
-    ):
-        summary = asyncio.run(
-            _decode(
-                source_file,
-                output_file,
-                format_,
-                way,
-                servers=server,
-                window=window,
-                timeout=timeout,
-                patience=patience,
-                restart=restart,
-                on_step=progress.step,
-            )
-        )
-    found = _verify(format_, source_file, output_file) if verify else 0
-    _sum_up(summary, progress, output_file, format_, discrepancy_count=found, as_json=as_json)
-    if summary.failed or found:
+    if source_path.resolve() == output_path.resolve():
+        raise typer.BadParameter("IN and OUT are the same")
+    if form is None and (format_name or field or into):
+        raise typer.BadParameter("--format, --field and --into are for single files")
+    bulk = Bulk(
+        servers=tuple(server),
+        way=Way(source=source, target=target, model=model, search=search_of(beam)),
+        window=window,
+        timeout=timeout,
+        patience=patience,
+        restart=restart,
+        verify=verify,
+        as_json=as_json,
+    )
+    with errors_explained(_VERB), _goes_on(), ExitStack() as stack:
+        if local:
+            address = stack.enter_context(local_server(model))
+            bulk = replace(bulk, servers=(address,), way=replace(bulk.way, model=""))
+        if form is None:
+            complete = asyncio.run(decode_folder(bulk, source_path, output_path))
+        else:
+            complete = asyncio.run(decode_one(bulk, source_path, output_path, form))
+    if not complete:
         raise typer.Exit(ExitCode.FAILURE)
-
-
-async def _decode(
-    source_file: Path,
-    output_file: Path,
-    format_: Format,
-    way: Way,
-    *,
-    servers: list[str],
-    window: int,
-    timeout: float,
-    patience: float,
-    restart: bool,
-    on_step: Callable[[Step], None],
-) -> Summary:
-    from ferryman.async_client import AsyncClient
-
-    async with AsyncExitStack() as stack:
-        try:
-            clients = [(each, AsyncClient(each, timeout=timeout)) for each in servers]
-        except ValueError as fault:
-            raise typer.BadParameter(str(fault), param_hint="--server") from None
-        for _, client in clients:
-            await stack.enter_async_context(client)
-        pool = Servers(clients, way, patience=patience)
-        served = await pool.identify()
-        task = FileTask(
-            source=source_file,
-            output=output_file,
-            format=format_,
-            identity={**served.identity, "search": str(way.search or "the model's own")},
-            restart=restart,
-        )
-        return await decode_file(
-            task, pool.translate, window=window * len(servers), on_step=on_step
-        )
 
 
 @contextmanager
@@ -177,43 +139,3 @@ def _goes_on() -> Iterator[None]:
     except KeyboardInterrupt:
         tell(_VERB, ["what is done is kept: the same command goes on from there"])
         raise
-
-
-def _verify(format_: Format, source_file: Path, output_file: Path) -> int:
-    """Check the output against the input, tell what does not fit, and return how much that is."""
-    count = 0
-    for count, discrepancy in enumerate(discrepancies(format_, source_file, output_file), 1):
-        if count <= _SHOWN_DISCREPANCIES:
-            tell(_VERB, [f"{format_.noun} {discrepancy.unit}: {discrepancy.what}"])
-    if count > _SHOWN_DISCREPANCIES:
-        tell(_VERB, [f"... and {count - _SHOWN_DISCREPANCIES} more like these"])
-    return count
-
-
-def _sum_up(
-    summary: Summary,
-    progress: FileProgress,
-    output_file: Path,
-    format_: Format,
-    *,
-    discrepancy_count: int,
-    as_json: bool,
-) -> None:
-    side = beside(output_file, FAILURES) if summary.failed else None
-    if as_json:
-        fields = {
-            "output": str(output_file),
-            f"{format_.noun}s": summary.units,
-            "failed": summary.failed,
-            "failures": side and str(side),
-            "discrepancies": discrepancy_count,
-            "tokens": progress.tokens,
-            "seconds": round(progress.seconds, 3),
-        }
-        print(json.dumps(fields, ensure_ascii=False))
-        return
-    speed = f", {progress.tokens / progress.seconds:,.0f} tokens/s" if progress.tokens else ""
-    tell(_VERB, [f"{summary.units:,} {format_.noun}s in {progress.seconds:.1f} s{speed}"])
-    if side:
-        tell(_VERB, [f"{summary.failed:,} of them have no translation: {side} says why"])
-    sys.stderr.flush()

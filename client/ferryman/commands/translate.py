@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from ferryman.channel import DEFAULT_ADDRESS
+from ferryman.commands.connection import connected
 from ferryman.commands.lines import InputError, open_lines
+from ferryman.commands.local import Local, local_server
 from ferryman.commands.options import (
     BeamSize,
     ModelName,
@@ -51,6 +53,7 @@ def translate(
         Path | None, typer.Option(metavar="PATH", help="File to translate, line by line.")
     ] = None,
     server: ServerAddress = DEFAULT_ADDRESS,
+    local: Local = False,
     model: ModelName = "",
     beam: BeamSize = None,
     as_json: Annotated[
@@ -68,15 +71,11 @@ def translate(
     """
     if words and file:
         raise typer.BadParameter("a text and --file exclude each other")
-    # Only now: --help, and a wrong option, need no gRPC.
-    from ferryman.client import Client
-
-    try:
-        client = Client(server, timeout=timeout)
-    except ValueError as fault:
-        raise typer.BadParameter(str(fault), param_hint="--server") from None
     search = search_of(beam)
-    with client, errors_explained(_VERB):
+    with errors_explained(_VERB), ExitStack() as stack:
+        if local:
+            server, model = stack.enter_context(local_server(model)), ""
+        client = stack.enter_context(connected(server, timeout=timeout))
         if words:
             with _texts_named(lambda _: "the text"):
                 translation = client.translate(

@@ -76,11 +76,17 @@ def compress(plain: Path, packed: BinaryIO, suffix: str) -> None:
         packed: Where to write.
         suffix: One of `SUFFIXES`.
     """
-    with plain.open("rb") as source, _compressor(packed, suffix) as target:
+    with plain.open("rb") as source, compressor(packed, suffix) as target:
         shutil.copyfileobj(source, target, _BLOCK_BYTES)
 
 
-def _compressor(packed: BinaryIO, suffix: str) -> BinaryIO:
+def compressor(packed: BinaryIO, suffix: str) -> BinaryIO:
+    """Return what compresses into a file; to be closed before the file is.
+
+    Args:
+        packed: Where to write.
+        suffix: One of `SUFFIXES`.
+    """
     match suffix.lower():
         case ".gz":  # no name and no time in its header
             return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=packed, mtime=0))

@@ -48,7 +48,7 @@ def _faults(before: Unit, after: Unit) -> Iterator[str]:
     source, target = before.text or "", after.text or ""
     if before.fault is not None:
         yield f"it could not be read: {before.fault.message}"
-    elif not before.sent and source != target:
+    elif before.text is not None and not before.sent and source != target:
         yield "it was blank, and is no longer as it was"
     elif before.sent and not after.sent:
         yield "it has no translation"

@@ -82,14 +82,16 @@ class ModelQuality(_message.Message):
     def __init__(self, test_set: _Optional[str] = ..., sentences: _Optional[int] = ..., bleu: _Optional[float] = ..., bleu_signature: _Optional[str] = ..., chrf: _Optional[float] = ..., chrf_signature: _Optional[str] = ..., search: _Optional[str] = ...) -> None: ...
 
 class LanguagePair(_message.Message):
-    __slots__ = ("source_language_code", "target_language_code", "models")
+    __slots__ = ("source_language_code", "target_language_code", "models", "route")
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
     source_language_code: str
     target_language_code: str
     models: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
+    route: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., route: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Device(_message.Message):
     __slots__ = ("provider", "runtime", "runtime_version", "workers", "threads_per_worker")

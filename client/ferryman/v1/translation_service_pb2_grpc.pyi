@@ -51,13 +51,11 @@ class TranslationServiceStub:
         RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
         RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
         RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-        UNAVAILABLE          MODEL_LOADING              RetryInfo
-        UNAVAILABLE          MODEL_DRAINING             RetryInfo
         UNAVAILABLE          SERVER_DRAINING            RetryInfo
         DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
         DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
-        UNAUTHENTICATED      KEY_INVALID                the key is missing or unknown
-        PERMISSION_DENIED    KEY_NOT_PERMITTED          the key has no right to this method
+        UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+        PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
         UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
         INTERNAL             INTERNAL                   nothing of the server's insides
 
@@ -129,13 +127,11 @@ class TranslationServiceAsyncStub(TranslationServiceStub):
         RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
         RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
         RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-        UNAVAILABLE          MODEL_LOADING              RetryInfo
-        UNAVAILABLE          MODEL_DRAINING             RetryInfo
         UNAVAILABLE          SERVER_DRAINING            RetryInfo
         DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
         DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
-        UNAUTHENTICATED      KEY_INVALID                the key is missing or unknown
-        PERMISSION_DENIED    KEY_NOT_PERMITTED          the key has no right to this method
+        UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+        PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
         UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
         INTERNAL             INTERNAL                   nothing of the server's insides
 
@@ -203,13 +199,11 @@ class TranslationServiceServicer(metaclass=_abc_1.ABCMeta):
         RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
         RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
         RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-        UNAVAILABLE          MODEL_LOADING              RetryInfo
-        UNAVAILABLE          MODEL_DRAINING             RetryInfo
         UNAVAILABLE          SERVER_DRAINING            RetryInfo
         DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
         DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
-        UNAUTHENTICATED      KEY_INVALID                the key is missing or unknown
-        PERMISSION_DENIED    KEY_NOT_PERMITTED          the key has no right to this method
+        UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+        PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
         UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
         INTERNAL             INTERNAL                   nothing of the server's insides
 

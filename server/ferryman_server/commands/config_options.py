@@ -22,7 +22,8 @@ _PLACEHOLDERS: Final = {"_seconds": "SECONDS", "_bytes": "BYTES", "address": "HO
 def bundle_argument() -> inspect.Parameter:
     """Return the parameter for the bundle."""
     description = _help(ModelSection.model_fields["bundle"])
-    return _parameter("bundle", typer.Argument(help=description, show_default=False))
+    argument = typer.Argument(help=description, show_default=False)
+    return _parameter("bundle", argument, list[str] | None)
 
 
 def config_options() -> Iterator[inspect.Parameter]:
@@ -42,9 +43,9 @@ def config_options() -> Iterator[inspect.Parameter]:
             yield _parameter(name, option)
 
 
-def _parameter(name: str, option: Any) -> inspect.Parameter:
+def _parameter(name: str, option: Any, value: Any = str | None) -> inspect.Parameter:
     kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=None, annotation=Annotated[str | None, option])
+    return inspect.Parameter(name, kind, default=None, annotation=Annotated[value, option])
 
 
 def _help(field: FieldInfo) -> str:

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from ferryman_server.engine.batch import Work
 from ferryman_server.engine.errors import (
+    DeadlineError,
     EngineError,
     EngineFailedError,
     EngineStoppedError,
@@ -95,7 +96,8 @@ class Dispatcher:
         Raises:
             EngineStoppedError: Not open (any more).
             EngineFailedError: The engine died.
-            OverloadedError: No room for all of them now.
+            OverloadedError: No room for all of them now, or not soon enough.
+            DeadlineError: Their deadline would pass before their turn.
             ValueError: There never will be.
         """
         with self._changed:
@@ -103,7 +105,7 @@ class Dispatcher:
                 raise self.reason()
             try:
                 self._scheduler.enqueue(tickets, time.monotonic())
-            except OverloadedError:
+            except (OverloadedError, DeadlineError):
                 self._rejected += len(tickets)
                 raise
             self._admitted += len(tickets)
@@ -239,7 +241,7 @@ class Dispatcher:
                 running=len(self._running),
                 running_rows=sum(ticket.rows for ticket in self._running),
                 state_bytes=sum(self.state_bytes.values()),
-                estimated_wait=self._scheduler.estimated_wait(time.monotonic()),
+                estimated_wait=self._scheduler.estimated_wait,
                 rounds=self._rounds,
                 steps=self._work.steps,
                 rows=self._work.rows,

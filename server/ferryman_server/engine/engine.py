@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -34,6 +35,10 @@ class Engine:
         max_batch_tokens: The most tokens, of sources and targets with their padding, that the
             batch of one worker may grow to. It bounds the memory for state.
         max_queued_tokens: The most source tokens that may wait.
+        max_lanes: The most running batches of a worker, one for each beam width and tail, each with
+            memory of its own; None for any number, which fits memory that grows as it is used.
+        max_wait_seconds: Nobody is let in whose turn would come later than this.
+        ageing_seconds: After waiting so long a job rises by one priority.
         observer: Told how long steps and waits take.
     """
 
@@ -45,6 +50,9 @@ class Engine:
         max_rows: int = 64,
         max_batch_tokens: int = 65_536,
         max_queued_tokens: int = 65_536,
+        max_lanes: int | None = None,
+        max_wait_seconds: float = math.inf,
+        ageing_seconds: float = 10.0,
         observer: Observer | None = None,
     ) -> None:
         self._runtime = runtime
@@ -54,6 +62,9 @@ class Engine:
                 max_rows=max_rows,
                 max_batch_tokens=max_batch_tokens,
                 max_queued_tokens=max_queued_tokens,
+                max_lanes=max_lanes,
+                max_wait_seconds=max_wait_seconds,
+                ageing_seconds=ageing_seconds,
             )
         )
         self._workers = [
@@ -82,7 +93,9 @@ class Engine:
             or `EngineFailedError` where there is no answer.
 
         Raises:
-            OverloadedError: The queue has no room for all of them.
+            OverloadedError: The queue has no room for all of them, or their turn would come too
+                late; as QuotaError, their client has its share of the queue.
+            DeadlineError: Their deadline would pass before their turn.
             EngineStoppedError: The engine is not started, is draining, or is closed.
             EngineFailedError: The engine has failed.
             UnavailableError: A search needs a graph that this model does not have.

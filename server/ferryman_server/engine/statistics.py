@@ -16,7 +16,7 @@ class Statistics:
     admitted: int
     """Jobs that `submit` accepted."""
     rejected: int
-    """Jobs that `submit` refused with `OverloadedError`."""
+    """Jobs that `submit` refused with `OverloadedError` or `DeadlineError`."""
     completed: int
     failed: int
     cancelled: int

@@ -64,6 +64,12 @@ class Ticket(Future[Result]):
         """What the job weighs in the queue: its source with its end."""
         return len(self.job.source) + 1
 
+    @property
+    def cost(self) -> int:
+        """About how many tokens it takes: those it reads, and as many to write for each row."""
+        longest = min(self.source_tokens, self.job.search.max_tokens)
+        return self.source_tokens + self.rows * longest
+
     def has_expired(self, now: float) -> bool:
         """Tell whether its deadline has passed."""
         return self.job.deadline is not None and self.job.deadline <= now

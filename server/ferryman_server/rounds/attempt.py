@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ferryman_bundle.tokenizer import RESERVED
-from ferryman_server.catalogue import Model, Tokenizer
 from ferryman_server.decoding import AppliedOptions
-from ferryman_server.engine import FinishReason, Hypothesis, Job, Result, Search
+from ferryman_server.engine import FinishReason, Hypothesis, Job, Priority, Result, Search
+from ferryman_server.model import Model, Tokenizer
 from ferryman_server.protection.shield import Carried, without_reserved
 from ferryman_server.text.passage import Sentence
 from ferryman_server.text.sentences import has_words
@@ -34,6 +34,9 @@ class Task:
     suppressed: tuple[Ids, ...] = ()
     """Sequences of tokens that its translation may not contain."""
     deadline: float | None = None
+    priority: Priority = Priority.NORMAL
+    client: str = ""
+    """Who asks, as `Job.client`."""
 
     def encode(self, text: str) -> Ids:
         """Return the token ids of a text without protected spans."""
@@ -248,7 +251,13 @@ def _search(
 
 def _job(task: Task, search: Search, tokens: Ids | None = None) -> Job:
     source = task.sentence.tokens if tokens is None else tokens
-    return Job(source=source, search=search, deadline=task.deadline)
+    return Job(
+        source=source,
+        search=search,
+        deadline=task.deadline,
+        priority=task.priority,
+        client=task.client,
+    )
 
 
 def _candidate(task: Task, hypothesis: Hypothesis) -> Candidate:

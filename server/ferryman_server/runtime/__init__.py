@@ -9,12 +9,13 @@ from ferryman_server.runtime.onnx import OnnxRuntime
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.runtime.scorer import GRAPH as SCORER
 from ferryman_server.runtime.scorer import Scorer
-from ferryman_server.runtime.session import Device
+from ferryman_server.runtime.session import PROVIDERS, Device
 
 VERSION: Final[str] = onnxruntime.__version__
 """Of ONNX Runtime. Its packages for CPUs and for GPUs have different names, the module has one."""
 
 __all__ = [
+    "PROVIDERS",
     "SCORER",
     "VERSION",
     "Device",

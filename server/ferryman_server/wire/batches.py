@@ -113,11 +113,11 @@ def started_response(
     return translation_service_pb2.TranslateBatchResponse(
         started=translation_service_pb2.BatchStarted(
             request_id=request_id,
-            model=plan.route.model.full_name,
-            model_digest=plan.route.model.digest,
+            model=plan.route.full_name,
+            model_digest=plan.route.digest,
             decoding=decoding_message(plan.options),
-            source_language_code=plan.route.languages.source,
-            target_language_code=plan.route.languages.target,
+            source_language_code=plan.route.pair.source,
+            target_language_code=plan.route.pair.target,
             max_items=limits.max_batch_items,
         )
     )

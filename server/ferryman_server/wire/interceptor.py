@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 
 from ferryman.v1 import translation_service_pb2
 from ferryman_server.admission import Admission
-from ferryman_server.call import Call, enter_call
+from ferryman_server.call import Call, current_client, enter_call, host_of
 from ferryman_server.call_log import CallLog
 from ferryman_server.errors import Fault, InvalidRequestError, ServiceError
 from ferryman_server.wire.requests import valid_request_id
@@ -36,13 +36,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     with UNKNOWN. So the method gets the bytes, and decodes them where errors become statuses.
 
     Args:
-        admission: What calls of the translation service ask for leave. Health and reflection do
+        admission: What calls of our service ask for leave. Health and reflection do
             not: they answer whatever the load.
         log: Told of every call, when it arrives and when it ends.
+        service: Full name of the service that is ours on this port.
     """
 
-    def __init__(self, admission: Admission, log: CallLog) -> None:
+    def __init__(self, admission: Admission, log: CallLog, service: str = SERVICE) -> None:
         self._admission = admission
+        self._service = service
         self._log = log
 
     async def intercept_service(
@@ -55,7 +57,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler is None or handler.request_deserializer is None:
             return handler
         service, _, method = handler_call_details.method.lstrip("/").rpartition("/")
-        answers = _Answers(self, method, handler, is_ours=service == SERVICE)
+        answers = _Answers(self, method, handler, is_ours=service == self._service)
         if handler.unary_unary is not None:
             return answers.handler(grpc.unary_unary_rpc_method_handler, answers.one)
         if not answers.is_ours:
@@ -87,10 +89,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._log.ended(call, grpc.StatusCode.OK)
 
     def _enter(self, call: Call, context: Context) -> None:
-        self._admission.enter()
+        self._admission.enter(call.client)
         # Not when the method returns but when its answer is sent: a server that stops in between
         # would lose it.
-        context.add_done_callback(lambda _: self._admission.leave(call.seconds))
+        context.add_done_callback(lambda _: self._admission.leave(call.seconds, call.client))
 
     async def _abort(self, context: Context, call: Call, error: Exception) -> NoReturn:
         status = status_of(error, call.request_id)
@@ -161,6 +163,7 @@ async def _write_all(responses: AsyncGenerator[object, None], context: Context) 
 
 def _new_call(method: str, context: Context, *, is_routine: bool) -> Call:
     call = Call(method, is_routine=is_routine)
+    call.client = current_client() or host_of(context.peer())
     for name, value in context.invocation_metadata() or ():
         if name == REQUEST_ID and isinstance(value, str) and valid_request_id(value):
             call.request_id = value

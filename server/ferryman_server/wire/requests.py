@@ -7,11 +7,14 @@ a model (whether it exists, whether it has the languages) is the catalogue's to 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
 from ferryman_server.annotation import Detail
+from ferryman_server.call import caller
+from ferryman_server.engine import Priority
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
 from ferryman_server.wire.decoding_options import SERVED, parse_decoding_options
@@ -25,6 +28,7 @@ FEATURES: Final = (
     "output.alternatives_at_prefix",
     "output.attention",
     "output.sentences",
+    "priority",
     "output.tokens",
     "mime_type",
     "target_prefixes",
@@ -37,12 +41,27 @@ FEATURES: Final = (
 )
 """What this server can do beyond the plain translation of texts."""
 
+NEED_WHOLE_DISTRIBUTION: Final = frozenset(
+    (
+        "decoding.repetition_penalty",
+        "decoding.sampling",
+        "decoding.prefix_bias",
+        "target_prefixes",
+    )
+)
+"""Features for which a model needs a graph that not every bundle has."""
+
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _MAX_LABELS: Final = 64
 _MAX_LABEL_CHARACTERS: Final = 128
 
-_SUPPORTED_PRIORITIES: Final = (options_pb2.PRIORITY_UNSPECIFIED, options_pb2.PRIORITY_NORMAL)
+_PRIORITIES: Final[Mapping[int, Priority]] = {
+    options_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    options_pb2.PRIORITY_LOW: Priority.LOW,
+    options_pb2.PRIORITY_NORMAL: Priority.NORMAL,
+    options_pb2.PRIORITY_HIGH: Priority.HIGH,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +105,8 @@ def parse_translation_request(
         text=parse_text_options(message, limits, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
+        priority=_PRIORITIES.get(message.priority, Priority.NORMAL),
+        client=caller(),
         detail=output.detail,
         deadline=deadline,
     )
@@ -135,7 +156,7 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.invalid("labels", f"must have at most {_MAX_LABEL_CHARACTERS} characters each")
     if message.HasField("glossary_config"):
         faults.unavailable("glossary_config")
-    if message.priority not in _SUPPORTED_PRIORITIES:
+    if message.priority not in _PRIORITIES:
         faults.unavailable("priority")
 
 
@@ -153,6 +174,9 @@ def output_options(message: options_pb2.OutputOptions, faults: Faults) -> Output
     return OutputOptions(
         sentences=message.sentences,
         detail=Detail(
-            tokens=message.tokens, alignments=message.alignments, attention=message.attention
+            tokens=message.tokens,
+            alignments=message.alignments,
+            attention=message.attention,
+            sentences=message.sentences,
         ),
     )

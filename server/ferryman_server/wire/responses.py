@@ -112,6 +112,7 @@ def translation_message(
     message = translation_pb2.Translation(
         hypotheses=[_hypothesis(hypothesis, output) for hypothesis in text.hypotheses],
         warnings=map(warning_message, text.warnings),
+        route=text.route,
     )
     annotation = text.hypotheses[0].annotation if text.hypotheses else None
     if annotation is not None and (output.detail.tokens or output.detail.attention):

@@ -9,7 +9,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
-from ferryman_server.errors import Fault, ModelNotFoundError, ServiceError
+from ferryman_server.errors import Fault, QuotaExceededError, ServiceError
 
 DOMAIN: Final = "ferryman"
 _MOST_CHARACTERS: Final = 500
@@ -54,11 +54,16 @@ def _details(error: ServiceError) -> list[message.Message]:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    if isinstance(error, ModelNotFoundError):
+    if isinstance(error, QuotaExceededError):
+        violation = error_details_pb2.QuotaFailure.Violation(
+            subject=_shortened(error.subject), description=_shortened(str(error))
+        )
+        details.append(error_details_pb2.QuotaFailure(violations=[violation]))
+    if error.resource is not None:
         details.append(
             error_details_pb2.ResourceInfo(
-                resource_type="ferryman.v1.Model",
-                resource_name=_shortened(error.model),
+                resource_type=error.resource.type,
+                resource_name=_shortened(error.resource.name),
                 description=_shortened(str(error)),
             )
         )

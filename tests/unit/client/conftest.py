@@ -320,17 +320,19 @@ def installed(tmp_path_factory):
     It also holds the verbs of a package that the tests make up.
     """
     root = tmp_path_factory.mktemp("site-packages")
-    verbs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
-    _install(root, "ferryman", verbs["ferryman.commands"])
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    _install(root, "ferryman", **groups)
     _install(
         root,
         "made-up",
-        {
-            "greet": "made_up:app",
-            "needs-extra": "made_up_extra:app [training,export]",
-            "needs-late": "made_up:late [training]",
-            "needs-module": "made_up_extra:app",
-            "needs-itself": "made_up.missing:app [training]",
+        **{
+            "ferryman.commands": {
+                "greet": "made_up:app",
+                "needs-extra": "made_up_extra:app [training,export]",
+                "needs-late": "made_up:late [training]",
+                "needs-module": "made_up_extra:app",
+                "needs-itself": "made_up.missing:app [training]",
+            }
         },
     )
     (root / "made_up.py").write_text(MADE_UP_VERBS)
@@ -386,12 +388,14 @@ def needs_late():
 '''
 
 
-def _install(root, name, verbs):
+def _install(root, name, **groups):
     folder = root / f"{name.replace('-', '_')}-0.1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
-    lines = [f"{verb} = {target}\n" for verb, target in verbs.items()]
-    (folder / "entry_points.txt").write_text("".join(["[ferryman.commands]\n", *lines]))
+    lines = []
+    for group, points in groups.items():
+        lines += [f"[{group}]\n", *(f"{point} = {target}\n" for point, target in points.items())]
+    (folder / "entry_points.txt").write_text("".join(lines))
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_what_verify_finds_is_told_and_is_a_failure(decode, source, tmp_path):
     [
         (["in.none.txt", "out.txt"], ExitCode.BAD_INPUT, "cannot read"),
         (["in.xyz", "out.txt"], ExitCode.BAD_INPUT, "say --format"),
-        (["in.txt", "in.txt"], ExitCode.USAGE, "same file"),
+        (["in.txt", "in.txt"], ExitCode.USAGE, "are the same"),
         (["in.txt", "out.txt", "--field", "2"], ExitCode.USAGE, "has no fields"),
         (["in.txt", "out.none/out.txt"], ExitCode.FAILURE, "No such file or directory"),
         (["in.txt", "out.txt", "--server", "a:b"], ExitCode.USAGE, "port"),
@@ -158,3 +158,51 @@ def test_an_output_that_cannot_be_made_is_told_before_a_text_is_sent(decode, sou
     assert result.code == ExitCode.FAILURE
     assert "/proc/out.txt" in result.stderr
     assert len(service.requests) <= 1
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of three files that have a format, and one that has none."""
+    for name in ("a.txt", "deep/b.md", "deep/er/c.txt", "d.bin"):
+        path = tmp_path / "in.d" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text of {name}\n", "utf-8")
+    return tmp_path / "in.d"
+
+
+def test_the_files_of_a_folder_are_translated_in_their_places(decode, folder, tmp_path):
+    result = decode("in.d", "out.d", "--json")
+
+    made = {path.relative_to(tmp_path / "out.d").as_posix(): path.read_text("utf-8")
+            for path in (tmp_path / "out.d").rglob("*") if path.is_file()}  # fmt: skip
+    assert result.code == ExitCode.OK, result.stderr
+    assert made == {
+        name: f"text of {name}"[::-1] + "\n" for name in ("a.txt", "deep/b.md", "deep/er/c.txt")
+    }
+    assert len(result.stdout.splitlines()) == 3
+
+
+def test_a_folder_that_was_stopped_goes_on_with_the_file_that_it_was_at(
+    decode, folder, tmp_path, service
+):
+    service.fail_request_with("text of deep/b.md", "FAILED_PRECONDITION", "cannot")
+    assert decode("in.d", "out.d").code == ExitCode.NOT_OFFERED
+    assert decode("in.d", "out.d", "--beam", "2").code == ExitCode.BAD_INPUT
+    service._failing.clear()
+    service.requests.clear()
+
+    result = decode("in.d", "out.d")
+
+    assert result.code == ExitCode.OK, result.stderr
+    sent = [text for request in service.requests for text in request.contents]
+    assert sent == ["", "text of deep/b.md", "text of deep/er/c.txt"]
+    assert not list((tmp_path / "out.d").rglob(".*"))
+
+
+def test_a_folder_without_any_such_file_is_told(decode, tmp_path):
+    (tmp_path / "in.d").mkdir()
+
+    result = decode("in.d", "out.d")
+
+    assert result.code == ExitCode.BAD_INPUT
+    assert "known by its name" in result.stderr

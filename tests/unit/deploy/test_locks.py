@@ -13,9 +13,9 @@ LOCKS = ROOT / "deploy" / "locks"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 ROLES = {
-    "client": PROJECT["project"]["dependencies"],
-    "server": [*PROJECT["project"]["dependencies"], *EXTRAS["server"]],
-    "server-gpu": [*PROJECT["project"]["dependencies"], *EXTRAS["server-gpu"]],
+    "client": ["ferryman[documents]"],
+    "server": ["ferryman[server,tracing]"],
+    "server-gpu": ["ferryman[server-gpu,tracing]"],
     "build": PROJECT["build-system"]["requires"],
     "tools": (LOCKS / "tools.in").read_text("utf-8").splitlines(),
 }
@@ -28,11 +28,13 @@ def normal(name: str) -> str:
 
 def names_of(requirements: list[str]) -> set[str]:
     """The libraries that requirements name, those of our own extras included."""
-    names = set()
+    names: set[str] = set()
     for requirement in requirements:
         ours = re.fullmatch(r"ferryman\[(.+)\]", requirement)
         if ours:
-            names |= names_of(EXTRAS[ours[1]])
+            names |= names_of(PROJECT["project"]["dependencies"])
+            for extra in ours[1].split(","):
+                names |= names_of(EXTRAS[extra])
         else:
             names.add(normal(re.match(r"[\w.-]+", requirement)[0]))
     return names

@@ -19,12 +19,15 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from ferryman_bundle.manifest import Manifest
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
+from ferryman_server.fleet import Fleet
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.metrics import Metrics
+from ferryman_server.model import Model
 from ferryman_server.runtime.scored import Scored
+from ferryman_server.security import Security
 from ferryman_server.server import Server
 
 TOKEN_LOG_PROB = -0.25
@@ -252,12 +255,16 @@ def serving(model: Model) -> Serving:
         *,
         address: str = "127.0.0.1:0",
         connections: ConnectionLimits | None = None,
+        security: Security | None = None,
         models: Sequence[Model] | None = None,
+        fleet: Fleet | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
         metrics = Metrics()
         server = Server(
-            Catalogue(models or [model]),
+            Catalogue(models or [model]) if fleet is None else fleet.catalogue,
+            fleet=fleet,
+            admin_address=None if fleet is None else "127.0.0.1:0",
             address=address,
             description=ServerDescription(
                 version="9.8.7",
@@ -273,6 +280,7 @@ def serving(model: Model) -> Serving:
             limits=Limits(**limits),
             connections=connections or ConnectionLimits(),
             metrics=metrics,
+            security=security or Security(),
         )
         async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield server, channel

@@ -29,7 +29,7 @@ def test_defaults_are_safe_and_fit_the_machine():
     assert config.address == "127.0.0.1:50051"
     assert config.workers == usable_cores()
     assert config.threads == 1
-    assert config.bundle is None
+    assert config.bundle == ()
 
 
 def test_a_flag_goes_before_a_variable_and_that_before_the_default(monkeypatch):
@@ -160,4 +160,4 @@ def test_a_flag_and_a_file_reach_the_server(monkeypatch, tmp_path):
     assert CliRunner().invoke(app, arguments).exit_code == 0
     monkeypatch.setenv("FERRYMAN_CONFIG", str(tmp_path / "server.toml"))
     assert CliRunner().invoke(app, []).exit_code == 0
-    assert [(c.bundle, c.threads, c.max_rows) for c in configs] == [("here", 5, 7), (None, 5, 6)]
+    assert [(c.bundle, c.threads, c.max_rows) for c in configs] == [(("here",), 5, 7), ((), 5, 6)]

@@ -21,8 +21,8 @@ from ferryman.v1.translation_service_pb2 import (
     TranslateTextRequest,
 )
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
-from ferryman_server.catalogue import Model
 from ferryman_server.engine import Engine
+from ferryman_server.model import Model
 
 PARAMETERS = {"source_language_code": "en", "target_language_code": "fr"}
 
@@ -81,7 +81,7 @@ async def test_a_text_with_an_error_of_its_own_has_no_pieces(serving):
     assert result.translations[0].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
 
-async def test_who_does_not_read_holds_up_nobody(serving):
+async def test_who_does_not_read_holds_up_nobody(serving, eventually):
     """A text larger than all buffers between the two: the server cannot get rid of it."""
     long = "\n".join(["x" * 50] * 10_000)
     window = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1 << 16)]
@@ -95,7 +95,7 @@ async def test_who_does_not_read_holds_up_nobody(serving):
         for _ in range(5):
             _, result = await read(stub.StreamTranslateText(streamed("quick")))
             assert result.translations[0].hypotheses[0].translated_text == "QUICK"
-        assert server.calls_under_way == 1
+        await eventually(lambda: server.calls_under_way == 1)
         rest = []
         while (message := await lazy.read()) is not grpc.aio.EOF:
             rest.append(message)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import random
 import signal
+import time
 import warnings
 
 import pytest
 from reversing import Reverser
+
+from ferryman.files.chunks import ChunkSize
 
 CALLS = ("open", "write", "ftruncate", "fsync", "replace", "unlink")
 """Every way in which our code changes what is on the disk."""
@@ -113,3 +117,66 @@ def test_a_run_that_is_killed_twice_at_any_call_comes_to_the_same_bytes(
         for path in output.parent.iterdir():
             path.unlink()
         output.parent.rmdir()
+
+
+class SlowReverser(Reverser):
+    """Takes a moment for each chunk, so that a kill comes in the middle of things."""
+
+    async def __call__(self, texts):
+        await asyncio.sleep(0.002)
+        return await super().__call__(texts)
+
+
+def killed_after(seconds, journal, action):
+    """Run an action in a child that is killed a time after its journal has grown.
+
+    So it comes forward, however slow the machine is.
+
+    Returns:
+        Whether it was not over before that.
+    """
+    before = journal.stat().st_size if journal.exists() else 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            action()
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    over = status = 0
+    while not over and (not journal.exists() or journal.stat().st_size <= before):
+        time.sleep(0.005)
+        over, status = os.waitpid(child, os.WNOHANG)
+    if not over:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    status = os.waitstatus_to_exitcode(status)
+    assert status in (0, -signal.SIGKILL), status
+    return status != 0
+
+
+@pytest.mark.deep
+def test_twenty_thousand_lines_and_a_hundred_random_kills_come_to_the_same_bytes(
+    decode, tmp_path, output, seed
+):
+    chance = random.Random(seed)
+    source = tmp_path / "in.txt"
+    lines = ["".join(chance.choices("abcdé  ", k=chance.randint(0, 80))) for _ in range(20_000)]
+    source.write_text("".join(line + "\n" for line in lines), "utf-8")
+    decode(source, tmp_path / output.name, chunk_size=ChunkSize())
+    whole, kills = digest(tmp_path / output.name), 0
+
+    def run(translate):
+        return decode(source, output, translate=translate, chunk_size=ChunkSize(), window=8)
+
+    while kills < 100:
+        output.parent.mkdir(exist_ok=True)
+        journal = output.with_name(output.name + ".ferryman-journal")
+        while killed_after(chance.uniform(0, 0.1), journal, lambda: run(SlowReverser())):
+            kills += 1
+        run(Reverser())
+        assert digest(output) == whole
+        output.unlink()

@@ -207,7 +207,6 @@ def test_a_field_outside_of_its_range_is_named(path, fields):
 
 UNAVAILABLE = [
     ("glossary_config", {"glossary_config": {}}),
-    ("priority", {"priority": "PRIORITY_HIGH"}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
