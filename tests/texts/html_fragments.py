@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import lxml.html
@@ -29,7 +30,9 @@ FRAGMENTS = [
     "Plain text without any tags, but with a %s placeholder and <b>%d</b> files.",
 ]
 
-_INLINE = set("a b em i strong u span code var dfn font tt small sub sup br img".split())  # noqa: SIM905
+_INLINE = re.compile(
+    "(a|abbr|acronym|b|br|cite|code|dfn|em|font|i|img|kbd|q|samp|small|span|strong|sub|sup|tt|u|var)$"
+)
 
 
 def tree(document: str) -> Any:
@@ -43,7 +46,7 @@ def tree(document: str) -> Any:
 
 def _canonical(element: Any) -> Any:
     children = [_canonical(child) for child in element if isinstance(child.tag, str)]
-    if all(child[0] in _INLINE for child in children):
+    if all(_INLINE.match(child[0]) for child in children):
         children.sort()
     return element.tag, sorted(element.attrib.items()), children
 

@@ -81,9 +81,14 @@ def make_block(document: str, items: Sequence[Item]) -> Block | None:
         items: What the block consists of, in order, without gaps.
     """
     items = _trimmed(items)
+    partner = _partners(items)
+    if any(
+        i not in partner and item.part in (Part.OPEN, Part.CLOSE) for i, item in enumerate(items)
+    ):
+        # Where not all tags are nested, all must keep their order to mean the same.
+        partner = {}
     if not any(item.part is Part.TEXT and has_words(item.text) for item in items):
         return None
-    partner = _partners(items)
     text = ""
     protected: list[Protected] = []
     opaque: list[Span] = []
@@ -116,12 +121,14 @@ def make_block(document: str, items: Sequence[Item]) -> Block | None:
 
 
 def _trimmed(items: Sequence[Item]) -> Sequence[Item]:
-    """Return items without white space before the first and after the last other one."""
-    kept = list(items)
-    for end in (0, -1):
-        while kept and kept[end].part is Part.TEXT and not kept[end].text.strip():
-            del kept[end]
-    return kept
+    """Return items without what is before and after all text and belongs to none of it."""
+    partner = _partners(items)
+    inner = [
+        number
+        for number, item in enumerate(items)
+        if number in partner or (item.part is Part.TEXT and item.text.strip())
+    ]
+    return items[inner[0] : inner[-1] + 1] if inner else []
 
 
 def _partners(items: Sequence[Item]) -> dict[int, int]:

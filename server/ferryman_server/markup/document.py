@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ferryman_server.markup.block import Block, Pair
-from ferryman_server.markup.placement import Alignment, Tag, align_by_place, place_tags
+from ferryman_server.markup.placement import (
+    Alignment,
+    Tag,
+    align_by_place,
+    align_with_itself,
+    place_tags,
+)
+from ferryman_server.protection.kinds import Kind
 from ferryman_server.protection.shield import Carried
 from ferryman_server.text.passage import Passage, Sentence
 from ferryman_server.text.span import Span, overlapping
@@ -188,23 +195,34 @@ class _Composing:
         def markup(one: Carried) -> str:
             return self.raw(opaque[one.span.start])
 
-        def write(part: str) -> str:
-            read = found.read or sentence
-            return read.restore(part, self.document.escape, markup)
-
+        write = self._writer(found.read or sentence, markup)
         pairs = [pair for pair in block.pairs if _is_within(pair, sentence.span)]
         if not pairs:
             return write(found.written)
         alignment = self.alignments.get(number)
-        text, is_complete = place_tags(
+        shield = (found.read or sentence).shield
+        carried = [one for one in shield.carried if one.kind is Kind.MARKUP] if shield else []
+        opaque_signs = frozenset(one.character for one in carried)
+        tags = _tree(pairs, sentence.span, self.raw, carried)
+        placed = place_tags(
             found.written,
-            _tree(pairs, sentence.span, self.raw),
+            tags,
             alignment or align_by_place(found.written, sentence.span),
             write,
+            opaque_signs,
         )
-        if alignment is None or not is_complete:
+        if alignment is None or not placed.is_complete or not placed.is_sound:
             self.misplaced.append(number)
-        return text
+        if not placed.is_sound:
+            # What was within a link, say, is not any more: better the sentence of the source.
+            text = sentence.span.of(block.text) if sentence.shield is None else sentence.shield.text
+            own = align_with_itself(text, sentence.source_offsets())
+            tags = _tree(pairs, sentence.span, self.raw, carried)
+            placed = place_tags(text, tags, own, self._writer(sentence, markup), opaque_signs)
+        return placed.text
+
+    def _writer(self, read: Sentence, markup: Callable[[Carried], str]) -> Escape:
+        return lambda part: read.restore(part, self.document.escape, markup)
 
     def _layout(self, block: Block, span: Span) -> str:
         """Return what is between sentences as a part of the document."""
@@ -252,7 +270,12 @@ def _outer_events(block: Block, passage: Passage) -> list[tuple[int, int, Span]]
     return sorted(events, key=lambda event: event[1])
 
 
-def _tree(pairs: Sequence[Pair], sentence: Span, raw: Callable[[Span], str]) -> list[Tag]:
+def _tree(
+    pairs: Sequence[Pair],
+    sentence: Span,
+    raw: Callable[[Span], str],
+    carried: Sequence[Carried],
+) -> list[Tag]:
     """Return the tags of a sentence, those within another as its children."""
     roots: list[Tag] = []
     outer: list[tuple[Pair, Tag]] = []
@@ -261,6 +284,11 @@ def _tree(pairs: Sequence[Pair], sentence: Span, raw: Callable[[Span], str]) -> 
             Span(max(pair.inside.start, sentence.start), min(pair.inside.end, sentence.end)),
             raw(pair.opening) if _opens_within(pair, sentence) else None,
             raw(pair.closing) if _closes_within(pair, sentence) else None,
+            holds=frozenset(
+                one.character
+                for one in carried
+                if pair.inside.start <= one.span.start and one.span.end <= pair.inside.end
+            ),
         )
         while outer and outer[-1][0].closing.start < pair.opening.start:
             outer.pop()

@@ -11,7 +11,7 @@ Dimension key:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,8 @@ class Tag:
     closing: str | None
     """As it is written; None where it is after the sentence."""
     children: list[Tag] = field(default_factory=list)
+    holds: frozenset[str] = frozenset()
+    """Characters that stand for parts of the document within, which must stay there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,41 @@ def align_by_place(written: str, source: Span) -> Alignment:
     return Alignment(words, tuple(frozenset({middle}) for middle in middles))
 
 
+def align_with_itself(sentence: str, offsets: Sequence[int]) -> Alignment:
+    """Align a sentence with itself.
+
+    Args:
+        sentence: As the model reads it.
+        offsets: Where each of its offsets is in the source, and where it ends.
+    """
+    return Alignment(
+        tuple(Span(place, place + 1) for place in range(len(sentence))),
+        tuple(
+            frozenset(range(offsets[place], max(offsets[place + 1], offsets[place] + 1)))
+            for place in range(len(sentence))
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A translation with its tags."""
+
+    text: str
+    """As text of the document."""
+    is_complete: bool
+    """Whether all tags found words."""
+    is_sound: bool
+    """Whether every part of the document is within the tags that it was in."""
+
+
 def place_tags(
-    written: str, tags: Sequence[Tag], alignment: Alignment, write: Callable[[str], str]
-) -> tuple[str, bool]:
+    written: str,
+    tags: Sequence[Tag],
+    alignment: Alignment,
+    write: Callable[[str], str],
+    opaque: Set[str] = frozenset(),
+) -> Placed:
     """Return a translation with its tags.
 
     Args:
@@ -98,13 +132,11 @@ def place_tags(
         tags: In the order of the source; those within another are its children.
         alignment: Of the words of the translation.
         write: What makes text of the document of a part of the translation.
-
-    Returns:
-        The translation as text of the document, and whether all tags found words.
+        opaque: Characters that stand for parts of the document.
     """
-    work = _Placing(written, alignment, write)
+    work = _Placing(written, alignment, write, opaque)
     whole = work.render(tags, 0, len(alignment.words), Span(0, len(written)))
-    return whole, work.is_complete
+    return Placed(whole, work.is_complete, work.is_sound)
 
 
 @dataclass(slots=True)
@@ -114,7 +146,9 @@ class _Placing:
     written: str
     alignment: Alignment
     write: Callable[[str], str]
+    opaque: Set[str]
     is_complete: bool = True
+    is_sound: bool = True
 
     def render(self, tags: Sequence[Tag], first: int, last: int, span: Span) -> str:
         """Return a part of the translation with tags.
@@ -139,6 +173,7 @@ class _Placing:
             parts.append(self.render(tag.children, start, end, Span(begin, max(begin, stop))))
             parts.append(tag.closing or "")
             read = max(begin, stop)
+            self.is_sound &= set(self.written[begin:read]) & self.opaque == tag.holds
         parts.append(self.write(self.written[read : span.end]))
         return "".join(parts)
 
@@ -168,11 +203,17 @@ class _Placing:
                 self.is_complete = False
             return self._nearest_free(tag, first, last, taken)
         run = max(_clusters(own, taken, first), key=len)
-        start = run[0] if tag.opening is not None else first
-        end = run[-1] + 1 if tag.closing is not None else last
+        must = [number for number in own if self._sign(number) in tag.holds]
+        start = min([run[0], *must]) if tag.opening is not None else first
+        end = max([run[-1], *must]) + 1 if tag.closing is not None else last
         return start, end
 
+    def _sign(self, number: int) -> str:
+        return self.alignment.words[number].of(self.written)
+
     def _belongs(self, number: int, tag: Tag) -> bool:
+        if (sign := self._sign(number)) in self.opaque:
+            return sign in tag.holds
         sources = self.alignment.sources[number]
         inside = sum(tag.inside.start <= offset < tag.inside.end for offset in sources)
         return 2 * inside > len(sources)

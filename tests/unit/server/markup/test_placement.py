@@ -48,15 +48,25 @@ def i(start: int, end: int) -> Tag:
     ],
 )
 def test_tags_go_where_their_words_went(tags, sources, expected):
-    text, is_complete = place_tags("u v w", tags, aligned("u v w", *sources), str)
-    assert text == expected
-    assert is_complete
+    placed = place_tags("u v w", tags, aligned("u v w", *sources), str)
+    assert placed.text == expected
+    assert placed.is_complete
 
 
 def test_a_tag_whose_words_are_nowhere_is_kept_and_that_is_said():
-    text, is_complete = place_tags("u v", [b(1, 2)], aligned("u v", 0, 2), str)
-    assert text == "u <b></b>v"
-    assert not is_complete
+    placed = place_tags("u v", [b(1, 2)], aligned("u v", 0, 2), str)
+    assert placed.text == "u <b></b>v"
+    assert not placed.is_complete
+
+
+def test_what_stands_for_a_part_of_the_document_stays_within_its_tags():
+    link = b(1, 3)
+    link.holds = frozenset("X")
+    inside = place_tags("u X v w", [link], aligned("u X v w", 0, 5, 1, 2), str, frozenset("XY"))
+    assert inside.text == "u <b>X v w</b>"
+    assert inside.is_sound
+    outside = place_tags("u v Y X", [link], aligned("u v Y X", 0, 1, 5, 2), str, frozenset("XY"))
+    assert not outside.is_sound
 
 
 @st.composite
@@ -88,7 +98,7 @@ def parsed(text: str) -> list:
 
 @given(forests(), st.lists(st.one_of(st.none(), st.integers(0, 5)), min_size=6, max_size=6))
 def test_whatever_the_alignment_the_tree_and_the_words_stay(tags, sources):
-    text, _ = place_tags("u v w x y z", tags, aligned("u v w x y z", *sources), str)
+    text = place_tags("u v w x y z", tags, aligned("u v w x y z", *sources), str).text
     assert text.replace("<b>", "").replace("</b>", "") == "u v w x y z"
     assert parsed(text) == shape(tags)
 
