@@ -191,7 +191,7 @@ def _timed_on(manifest: Manifest) -> str:
         return ""
     speed = speeds[0]
     return (
-        f" Tokens/s are target tokens a second of one sentence at a time / of {speed.together}, "
+        f" Tokens/s are target tokens a CPU second, one sentence at a time / {speed.together}, "
         f"with the search above, one thread of {speed.device}."
     )
 
