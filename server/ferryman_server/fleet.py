@@ -15,7 +15,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.errors import (
     AdminDisabledError,
     BundleNotFoundError,
@@ -23,6 +23,7 @@ from ferryman_server.errors import (
     Fault,
     InvalidRequestError,
 )
+from ferryman_server.model import Model
 from ferryman_server.replay import replay_golden_sentences, warm_up
 from ferryman_server.start_errors import StartError
 

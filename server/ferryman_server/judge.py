@@ -18,7 +18,7 @@ from ferryman_server.annotation import (
     place_text,
 )
 from ferryman_server.annotator import require_scorer
-from ferryman_server.catalogue import Catalogue, Model, Scorer
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.engine import LengthPenalty, normalise_by_length
 from ferryman_server.errors import (
     Fault,
@@ -28,6 +28,7 @@ from ferryman_server.errors import (
     ServiceError,
 )
 from ferryman_server.limits import Limits
+from ferryman_server.model import Model, Scorer
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.span import Span

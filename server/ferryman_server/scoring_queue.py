@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from ferryman_server.catalogue import Scorer
 from ferryman_server.errors import DeadlineExceededError, QueueFullError
+from ferryman_server.model import Scorer
 from ferryman_server.runtime.scored import Scored
 
 Ids = Sequence[int]

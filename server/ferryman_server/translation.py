@@ -11,6 +11,7 @@ from ferryman_server.annotation import Annotation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import ServiceError
+from ferryman_server.text.passage import Sentence
 from ferryman_server.text.span import Span
 
 
@@ -21,6 +22,9 @@ class WarningKind(StrEnum):
     SENTENCE_SPLIT = "sentence_split"
     TARGET_TRUNCATED = "target_truncated"
     UNKNOWN_CHARACTERS = "unknown_characters"
+    PLACEHOLDER_LOST = "placeholder_lost"
+    TRANSLATED_IN_PIECES = "translated_in_pieces"
+    MARKUP_LOST = "markup_lost"
     ATTENTION_OMITTED = "attention_omitted"
 
 
@@ -49,6 +53,12 @@ _MESSAGES: Mapping[WarningKind, str] = {
     ),
     WarningKind.ATTENTION_OMITTED: "the matrix of attention is too large to be sent",
     WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
+    WarningKind.PLACEHOLDER_LOST: "this is not in the translation, or not where it belongs",
+    WarningKind.MARKUP_LOST: "tags may be around other words than in the source",
+    WarningKind.TRANSLATED_IN_PIECES: (
+        "the model would have lost something that must be kept, so the parts of the sentence "
+        "around it were translated one by one"
+    ),
 }
 
 
@@ -67,6 +77,8 @@ class TranslatedSentence:
     """Tokens of the translation, without the end."""
     token_log_probs: tuple[float, ...] = ()
     """Of each token, and of the end where the model chose it."""
+    read: Sentence | None = None
+    """The sentence as the model read it; None where it read only pieces of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +113,8 @@ class TextTranslation:
     error: ServiceError | None = None
     route: tuple[str, ...] = ()
     """Languages that the text went through; none where it was translated directly."""
+    is_piecewise: bool = False
+    """Whether parts of sentences were translated one by one, around what must be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,9 @@ _WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
     WarningKind.TARGET_TRUNCATED: translation_pb2.WARNING_CODE_TARGET_TRUNCATED,
     WarningKind.ATTENTION_OMITTED: translation_pb2.WARNING_CODE_ATTENTION_OMITTED,
     WarningKind.UNKNOWN_CHARACTERS: translation_pb2.WARNING_CODE_UNKNOWN_CHARACTERS,
+    WarningKind.PLACEHOLDER_LOST: translation_pb2.WARNING_CODE_PLACEHOLDER_LOST,
+    WarningKind.MARKUP_LOST: translation_pb2.WARNING_CODE_MARKUP_LOST,
+    WarningKind.TRANSLATED_IN_PIECES: translation_pb2.WARNING_CODE_TRANSLATED_IN_PIECES,
 }
 
 
@@ -114,6 +117,8 @@ def translation_message(
     annotation = text.hypotheses[0].annotation if text.hypotheses else None
     if annotation is not None and (output.detail.tokens or output.detail.attention):
         message.source_tokens.extend(map(token_message, annotation.source))
+    if text.is_piecewise:
+        message.fallback = translation_pb2.FALLBACK_PIECEWISE
     if text.error is not None:
         message.error.CopyFrom(status_of(text.error, request_id))
     return message

@@ -21,8 +21,8 @@ from ferryman.v1.translation_service_pb2 import (
     TranslateTextRequest,
 )
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
-from ferryman_server.catalogue import Model
 from ferryman_server.engine import Engine
+from ferryman_server.model import Model
 
 PARAMETERS = {"source_language_code": "en", "target_language_code": "fr"}
 
