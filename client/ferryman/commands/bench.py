@@ -18,7 +18,7 @@ from ferryman.bench.caller import PRIORITIES, Caller, Place
 from ferryman.bench.figures import Figures, figures_of
 from ferryman.bench.loops import Level, run_loop
 from ferryman.bench.table import table_of
-from ferryman.channel import DEFAULT_ADDRESS
+from ferryman.channel import DEFAULT_ADDRESS, Tls
 from ferryman.exit_codes import ExitCode
 from ferryman.v1 import translation_service_pb2 as messages
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
@@ -118,10 +118,8 @@ def bench(
         request.decoding.beam_size = beam
     place = Place(
         address=server,
-        authority=ca,
-        certificate=client_certificate,
-        certificate_key=client_key,
-        key=os.environ.get("FERRYMAN_KEY") or None,
+        tls=Tls(ca=ca, certificate=client_certificate, key=client_key) if ca else None,
+        api_key=os.environ.get("FERRYMAN_KEY") or None,
     )
 
     async def measure() -> list[Figures]:
