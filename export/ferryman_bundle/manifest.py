@@ -30,6 +30,7 @@ __all__ = [
     "LICENCE",
     "MANIFEST",
     "SEAL",
+    "SHORTLIST",
     "TOKENIZER",
     "WEIGHTS",
     "FileEntry",
@@ -62,6 +63,8 @@ TOKENIZER: Final = "tokenizer.model"
 CARD: Final = "README.md"
 LICENCE: Final = "LICENSE"
 """Names of the files that every bundle has, besides its graphs."""
+SHORTLIST: Final = "shortlist.safetensors"
+"""Name of the file that a bundle with a shortlist has."""
 
 _PREFERRED: Final = {"cpu": ("int8", "fp32", "portable"), "cuda": ("fp16", "fp32", "portable")}
 """Variants that a device takes unless it is told otherwise, the best one first."""
@@ -210,7 +213,7 @@ class Manifest(Section):
     def _every_initializer_is_stored(self) -> Self:
         for name, variant in self.variants.items():
             for graph, entry in variant.graphs.items():
-                for initializer in entry.initializers.values():
+                for initializer in (*entry.initializers.values(), *entry.columns.values()):
                     if initializer.tensor not in self.weights:
                         raise ValueError(f"weights: lacks {initializer.tensor!r}")
                     fault = initializer.fault(self.weights[initializer.tensor])

@@ -105,6 +105,8 @@ class EngineSection(ConfigSection):
     """Threads that each worker computes with"""
     max_rows: Count = 64
     """Hypotheses in the running batch of each worker"""
+    max_step_seconds: Seconds = 120.0
+    """A step that takes longer is stuck: the server says NOT_SERVING and ends with 1"""
 
 
 class LimitsSection(ConfigSection):

@@ -7,7 +7,8 @@ from typing import Final
 
 from ferryman_server.composition import PreparedText
 from ferryman_server.decoding import AppliedOptions
-from ferryman_server.errors import Fault, InvalidRequestError
+from ferryman_server.errors import Fault, InputTooLongError, InvalidRequestError
+from ferryman_server.markup.document import Document
 from ferryman_server.model import Model
 from ferryman_server.request import TranslationRequest
 from ferryman_server.rounds.attempt import Task
@@ -45,7 +46,7 @@ def plan_rounds(
     tasks = [
         task
         for text, prefix in zip(prepared, prefixes, strict=True)
-        if isinstance(text, Passage)
+        if not isinstance(text, InputTooLongError)
         for task in _tasks_of(text, prefix, request, options, model)
     ]
     graphs = model.manifest.variants[model.variant].graphs
@@ -53,7 +54,7 @@ def plan_rounds(
 
 
 def _tasks_of(
-    text: Passage,
+    text: Passage | Document,
     prefix: str,
     request: TranslationRequest,
     options: AppliedOptions,

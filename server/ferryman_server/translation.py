@@ -24,6 +24,7 @@ class WarningKind(StrEnum):
     UNKNOWN_CHARACTERS = "unknown_characters"
     PLACEHOLDER_LOST = "placeholder_lost"
     TRANSLATED_IN_PIECES = "translated_in_pieces"
+    MARKUP_LOST = "markup_lost"
     ATTENTION_OMITTED = "attention_omitted"
 
 
@@ -53,6 +54,7 @@ _MESSAGES: Mapping[WarningKind, str] = {
     WarningKind.ATTENTION_OMITTED: "the matrix of attention is too large to be sent",
     WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
     WarningKind.PLACEHOLDER_LOST: "this is not in the translation, or not where it belongs",
+    WarningKind.MARKUP_LOST: "tags may be around other words than in the source",
     WarningKind.TRANSLATED_IN_PIECES: (
         "the model would have lost something that must be kept, so the parts of the sentence "
         "around it were translated one by one"

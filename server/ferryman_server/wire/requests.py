@@ -30,11 +30,13 @@ FEATURES: Final = (
     "output.sentences",
     "priority",
     "output.tokens",
+    "mime_type",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
     "text.placeholder_patterns",
     "text.protect_spans",
+    "text.translated_attributes",
     "text.split_sentences",
 )
 """What this server can do beyond the plain translation of texts."""
@@ -125,7 +127,9 @@ def _check_texts(
         case "" | "text/plain":
             pass
         case "text/html" | "text/markdown":
-            faults.unavailable("mime_type")
+            for name in ("tokens", "alignments", "attention"):
+                if getattr(message.output, name):
+                    faults.unavailable(f"output.{name}")
         case other:
             faults.invalid(
                 "mime_type",

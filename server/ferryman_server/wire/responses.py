@@ -43,6 +43,7 @@ _WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
     WarningKind.ATTENTION_OMITTED: translation_pb2.WARNING_CODE_ATTENTION_OMITTED,
     WarningKind.UNKNOWN_CHARACTERS: translation_pb2.WARNING_CODE_UNKNOWN_CHARACTERS,
     WarningKind.PLACEHOLDER_LOST: translation_pb2.WARNING_CODE_PLACEHOLDER_LOST,
+    WarningKind.MARKUP_LOST: translation_pb2.WARNING_CODE_MARKUP_LOST,
     WarningKind.TRANSLATED_IN_PIECES: translation_pb2.WARNING_CODE_TRANSLATED_IN_PIECES,
 }
 
