@@ -27,6 +27,7 @@ ENTRY_POINTS = "ferryman.commands"
 
 SUMMARIES = {
     "translate": "Translate text, lines or a file with a server.",
+    "decode": "Translate a whole file, whatever happens on the way.",
     "serve": "Serve a model over gRPC.",
     "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
     "corpus": "Make a parallel corpus out of freely licensed text.",
@@ -36,6 +37,9 @@ SUMMARIES = {
     "plot": "Draw the course of training runs.",
     "attention": "Draw what each piece of a translation looked at.",
     "verify": "Certify that a bundle answers the same in any company on this machine.",
+    "doctor": "Check whether this machine can serve, and say what to do.",
+    "bench": "Load a server, and measure how fast it answers.",
+    "keys": "Make the API keys of a server, list them, take them back.",
     "bundle": "Look into bundles, check them, and pack them for shipping.",
 }
 """The order of `--help`, which describes the verbs of this project without importing them."""

@@ -22,6 +22,7 @@ from ferryman_bundle.manifest import (
     Storage,
     Variant,
 )
+from ferryman_bundle.section import Section
 from ferryman_bundle.weights import pack_weights
 from ferryman_bundle.writer import describe_files, require_absent, write_bundle
 from ferryman_export.card import render_card
@@ -33,6 +34,7 @@ from ferryman_export.proof import Evidence, Proof, prove
 from ferryman_export.quality import quality_of, translate
 from ferryman_export.recipe import FP32, INT8, PORTABLE, Recipe
 from ferryman_export.rounding import round_weights
+from ferryman_export.speed import measure_speed
 from ferryman_export.variants import lower_variant, make_projections, weight_store
 from ferryman_training.batching import TokenPair, tokenize
 from ferryman_training.checkpoint import Checkpoint
@@ -182,7 +184,9 @@ def _measured(
     evidence: Evidence,
     phases: Phases,
 ) -> dict[str, Variant]:
-    """Return the variants with what each makes of the test set, held against the first.
+    """Return the variants with what each makes of the test set, and how fast.
+
+    Quality is held against that of the first.
 
     Raises:
         ExportError: One loses too much, and that was not accepted.
@@ -206,5 +210,14 @@ def _measured(
             assert parity is not None
             parity = judge(parity, excess(loss), recipe, accept_loss=evidence.accept_loss)
         first = first or translations
-        measured[recipe.name] = variant.model_copy(update={"quality": quality, "parity": parity})
+        claims: dict[str, Section | None] = {"quality": quality, "parity": parity}
+        if recipe.provider != "cuda":  # the CPU says nothing about the speed of a GPU
+            with phases.phase(f"Timing {recipe.name}") as found:
+                speed = measure_speed(bundle, sources, search=search, variant=recipe.name)
+                found.append(
+                    f"{speed.tokens_per_second_alone:.0f} tokens/s alone, "
+                    f"{speed.tokens_per_second_together:.0f} in {speed.together}"
+                )
+            claims["speed"] = speed
+        measured[recipe.name] = variant.model_copy(update=claims)
     return measured

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from ferryman_bundle.manifest import Manifest, Parity, Quality, Storage
+from ferryman_bundle.manifest import Manifest, Parity, Quality, Speed, Storage
 from ferryman_training.model_config import ModelConfig, RecurrentConfig, TransformerConfig
 
 _STORED: Final = {
@@ -131,7 +131,16 @@ bundle:
 
 def _variants(manifest: Manifest) -> str:
     """Return the variants side by side, and which of them fell short."""
-    header = ("variant", "made for", "graphs", "BLEU", "chrF", "BLEU lost", "golden sentences")
+    header = (
+        "variant",
+        "made for",
+        "graphs",
+        "BLEU",
+        "chrF",
+        "BLEU lost",
+        "tokens/s",
+        "golden sentences",
+    )
     rows = [_variant_row(manifest, name) for name in manifest.variants]
     short = [name for name, variant in manifest.variants.items() if variant.fell_short]
     warning = "".join(
@@ -146,7 +155,7 @@ def _variants(manifest: Manifest) -> str:
     )
     return (
         "## Variants\n\nSets of graphs that compute the same model in different numbers, with the "
-        f"same weights.{explained}{warning}\n\n" + _table(header, rows)
+        f"same weights.{explained}{_timed_on(manifest)}{warning}\n\n" + _table(header, rows)
     )
 
 
@@ -163,7 +172,26 @@ def _variant_row(manifest: Manifest, name: str) -> tuple[str, ...]:
         f"{quality.bleu:.1f}" if quality else "–",
         f"{quality.chrf:.1f}" if quality else "–",
         f"{loss.bleu:.2f} ({loss.low:.2f} to {loss.high:.2f})" if loss else "–",
+        _tokens_per_second(variant.speed),
         f"{len(manifest.golden.get(name, ()))}",
+    )
+
+
+def _tokens_per_second(speed: Speed | None) -> str:
+    if speed is None:
+        return "–"
+    return f"{speed.tokens_per_second_alone:,.0f} / {speed.tokens_per_second_together:,.0f}"
+
+
+def _timed_on(manifest: Manifest) -> str:
+    """Return what the speeds of the table were measured on."""
+    speeds = [variant.speed for variant in manifest.variants.values() if variant.speed]
+    if not speeds:
+        return ""
+    speed = speeds[0]
+    return (
+        f" Tokens/s are target tokens a second of one sentence at a time / of {speed.together}, "
+        f"with the search above, one thread of {speed.device}."
     )
 
 

@@ -23,10 +23,11 @@ from ferryman_export.head import (
 )
 from ferryman_export.interface import StateType
 from ferryman_export.lowering import Graph
-from ferryman_export.projection import FloatProjections, Projections
+from ferryman_export.projection import Projections
 from ferryman_export.recipe import Numbers, Recipe
-from ferryman_export.scorer import ScorerGraph, StepByStep, WholeTargets
+from ferryman_export.scorer import ScorerGraph, StepByStep
 from ferryman_export.tail import CandidateTail, FullTail
+from ferryman_export.whole_targets import WholeTargets
 from ferryman_training.recurrent import Recurrent
 from ferryman_training.seq2seq import Seq2Seq
 from ferryman_training.transformer import Transformer
@@ -110,8 +111,7 @@ def _transformer_graphs(
         )
         for name, head in heads.items()
     }
-    reader = transformer_graphs.EncoderGraph(model, FloatProjections(), state)
-    scorer = ScorerGraph(model, WholeTargets(model, reader), attends=True)
+    scorer = ScorerGraph(model, WholeTargets(model, state), attends=True)
     return {"encoder": encoder, **steps, "scorer": scorer}
 
 

@@ -54,7 +54,7 @@ def translate(
         search: Beam size 1 is greedy search.
         variant: Of the bundle.
     """
-    jobs = [_job(bundle, text, search) for text in texts]
+    jobs = jobs_for(bundle, texts, search=search)
     translations: list[str] = []
     with Engine(OnnxRuntime(bundle, variant=variant)) as engine:
         for start in range(0, len(jobs), _CHUNK):
@@ -62,6 +62,11 @@ def translate(
             results = [future.result() for future in futures]
             translations += [bundle.tokenizer.decode(r.hypotheses[0].ids) for r in results]
     return translations
+
+
+def jobs_for(bundle: Bundle, texts: Sequence[str], *, search: SearchSettings) -> list[Job]:
+    """Return the jobs of translating texts; see `translate`."""
+    return [_job(bundle, text, search) for text in texts]
 
 
 def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:

@@ -141,7 +141,7 @@ def export(
         trained = Checkpoint.load(checkpoint)
         corpus = trained.config.corpus
         pairs = read_pairs(sentences or corpus.valid)
-        recipes = _recipes(storage, trained.config.model.family, variants, portable=portable)
+        recipes = _recipes(storage, variants, portable=portable)
         examples = read_pairs(calibration or corpus.train[0]) if INT8 in recipes else []
         manifest = build_bundle(
             trained,
@@ -173,9 +173,7 @@ def export(
     console.print(f"{manifest.name} {manifest.version} is in {bundle}", highlight=False)
 
 
-def _recipes(
-    storage: Storage, family: str, chosen: list[_Choice] | None, *, portable: bool
-) -> list[Recipe]:
+def _recipes(storage: Storage, chosen: list[_Choice] | None, *, portable: bool) -> list[Recipe]:
     """Return the variants to make, the most exact first.
 
     Raises:
@@ -188,7 +186,7 @@ def _recipes(
             raise ExportError("a portable bundle has one variant: leave out --variant")
         return [PORTABLE]
     if chosen is None:
-        return [FP32, INT8] if storage is Storage.INT8 and family == "transformer" else [FP32]
+        return [FP32, INT8] if storage is Storage.INT8 else [FP32]
     if _Choice.FP32 not in chosen:
         raise ExportError("every bundle has the variant fp32: add --variant fp32")
     if _Choice.INT8 in chosen and storage is not Storage.INT8:

@@ -15,6 +15,7 @@ from ferryman_server.engine.candidate_lists import CandidateLists
 from ferryman_server.engine.search import Floats, Ints
 from ferryman_server.engine.search_options import Tail
 from ferryman_server.engine.state import DecodeState
+from ferryman_server.engine.storage import Block
 
 
 class Decoder(Protocol):
@@ -67,7 +68,7 @@ class Runtime(Protocol):
     has_attention: bool
     """Whether there is `attention`."""
 
-    def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Floats]:
+    def encode(self, sources: Sequence[Sequence[int]]) -> Mapping[str, Block]:
         """Return what the encoder makes of sources, by name of the state tensor, each (B, ...).
 
         Args:

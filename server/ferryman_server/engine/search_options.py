@@ -131,6 +131,9 @@ class Search:
     https://arxiv.org/abs/2004.03643, equation 4)."""
     forced: tuple[tuple[int, int], ...] = ()
     """Tokens that must come at some place: pairs of place, from 0, and token."""
+    required: tuple[tuple[int, ...], ...] = ()
+    """Tokens that the target must have before it ends, each exactly once, those of one chain in its
+    order. A target that reaches its length limit has them; one cut in a loop may lack some."""
     loop_tokens: int = 0
     """A hypothesis that ends with so many tokens of one short sequence over and over is cut; see
     `loops`. 0: off."""
@@ -172,6 +175,7 @@ class Search:
             and not self.suppressed
             and not self.prefix
             and not self.forced
+            and not self.required
         )
 
     @property
@@ -187,6 +191,7 @@ class Search:
             # The token may be the unlikeliest of all.
             "prefix": bool(self.prefix),
             "forced": bool(self.forced),
+            "required": bool(self.required),
         }
         return tuple(name for name, is_needed in needs.items() if is_needed)
 
@@ -277,5 +282,13 @@ class Search:
             yield f"forced must have places from 0 to max_tokens ({self.max_tokens}), exclusive"
         if len(set(places)) < len(places):
             yield "forced must name every place once"
+        required = [token for chain in self.required for token in chain]
+        if len(set(required)) < len(required) or not all(self.required):
+            yield "required must name every token once, and have no empty chain"
+        if len(required) >= max(self.max_tokens, 1):
+            yield (
+                f"required must have fewer tokens than max_tokens ({self.max_tokens}), "
+                f"but has {len(required)}"
+            )
         if self.loop_tokens < 0 or 0 < self.loop_tokens < 8:
             yield f"loop_tokens must be 0 or at least 8, but is {self.loop_tokens}"
