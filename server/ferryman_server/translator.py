@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
+from ferryman_server.alignment import align_documents
 from ferryman_server.annotator import Annotator, require_scorer
 from ferryman_server.catalogue import Catalogue, Route
 from ferryman_server.composition import PreparedText, compose_translations
@@ -28,10 +29,11 @@ from ferryman_server.limits import Limits
 from ferryman_server.live_text import LiveTexts
 from ferryman_server.model import Model
 from ferryman_server.pivot import Pivot
+from ferryman_server.preparation import prepare_text
 from ferryman_server.request import TranslationRequest
 from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.scoring_queue import ScoringQueue
-from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
+from ferryman_server.text.passage import SentenceTooLongError, TextForm
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
 
 P = ParamSpec("P")
@@ -67,9 +69,8 @@ class Translator:
         self._catalogue = catalogue
         self._limits = limits
         self._executor = executor
-        self._annotator = Annotator(
-            scoring or ScoringQueue(limits.max_queued_tokens), limits.max_attention_weights
-        )
+        self._scoring = scoring or ScoringQueue(limits.max_queued_tokens)
+        self._annotator = Annotator(self._scoring, limits.max_attention_weights)
 
     async def translate(
         self, request: TranslationRequest, live: LiveTexts | None = None
@@ -89,6 +90,8 @@ class Translator:
             DeadlineExceededError: The deadline passed.
             EngineFailedError: Decoding failed; the request is not to blame.
         """
+        if request.text.form is not TextForm.PLAIN:
+            live = None  # a document is put together again when all of it is there
         plan = self.plan(request)
         if plan.route.before is not None:
             return await self._over_third_language(request, plan.route, live)
@@ -118,15 +121,24 @@ class Translator:
         started = time.monotonic()
         prepared = await self._prepare(request, route)
         rounds = await self._off_the_loop(
-            plan_rounds, request, prepared, options, route.model, is_final=live is not None
+            plan_rounds,
+            request,
+            prepared,
+            options,
+            route.model,
+            route.languages,
+            is_final=live is not None,
         )
         preparation_seconds = time.monotonic() - started
         self._check_queue_could_hold(rounds.jobs)
         if live is not None:
             rounds.jobs = live.follow(prepared, rounds.jobs, route.model)
         jobs, results = await self._decode_rounds(rounds, route.model, request.deadline, live)
+        alignments = await align_documents(
+            route.model, prepared, rounds.outcomes, self._scoring, request.deadline
+        )
         texts = await self._off_the_loop(
-            compose_translations, prepared, rounds.outcomes, options, route.model
+            compose_translations, prepared, rounds.outcomes, options, route.model, alignments
         )
         if request.detail:
             texts = await self._annotate(request, route.model, prepared, texts)
@@ -205,7 +217,7 @@ class Translator:
 
         def prepare(index: int) -> PreparedText:
             try:
-                return prepare_passage(
+                return prepare_text(
                     request.texts[index],
                     request.text,
                     language=route.languages.source,

@@ -38,7 +38,7 @@ def default_model() -> Iterator[Model]:
     config = load_config({"trial_seconds": "0", "workers": "2"})
     bundle = load_bundle(BUNDLE, config)
     with running_engine(bundle, config) as engine:
-        yield model_of(bundle, engine)
+        yield model_of(bundle, engine, config)
 
 
 @pytest.fixture(scope="session")

@@ -192,5 +192,7 @@ class Engine:
             )
         if search.full_tail_options and not runtime.has_full_tail:
             raise UnavailableError(search.full_tail_options, "step_full")
+        if search.shortlist and not runtime.has_shortlist:
+            raise UnavailableError(["shortlist"], "step_shortlist")
         if search.coverage_penalty and not runtime.has_attention:
             raise UnavailableError(["coverage_penalty"], "scorer")

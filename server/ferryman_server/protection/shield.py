@@ -79,19 +79,25 @@ class Shield:
         """Return the spans that a translation does not have just once."""
         return tuple(one for one in self.carried if translation.count(one.character) != 1)
 
-    def restore(self, translation: str, escape: Callable[[str], str] | None = None) -> str:
+    def restore(
+        self,
+        translation: str,
+        escape: Callable[[str], str] = str,
+        markup: Callable[[Carried], str] | None = None,
+    ) -> str:
         """Return a translation with its spans in place of the characters.
 
         Args:
             translation: As the model wrote it, or a part of it.
-            escape: What makes plain text text of a document; what is of the kind MARKUP is that
-                already. None for a plain text.
+            escape: What makes plain text text of a document.
+            markup: What a part of a document that is no text is there; None for what it is here.
         """
-        escape = escape or str
-        texts = {
-            one.character: one.text if one.kind is Kind.MARKUP else escape(one.text)
-            for one in self.carried
-        }
+        texts: dict[str, str] = {}
+        for one in self.carried:
+            if one.kind is Kind.MARKUP:
+                texts[one.character] = one.text if markup is None else markup(one)
+            else:
+                texts[one.character] = escape(one.text)
         parts = re.split(f"({_RESERVED.pattern})", translation)
         return "".join(
             # A reserved character that stands for nothing was made up by the model.
@@ -159,7 +165,8 @@ def _carried(text: str, protected: list[Protected]) -> Iterator[Carried]:
             character = PLACEHOLDERS[singles % len(PLACEHOLDERS)]
             singles += 1
             is_tag = one.kind is Kind.TAG and text[one.span.start] == "<"
-            chain = _ARGUMENTS if one.is_ordered else _TAGS if is_tag else number
+            is_tag |= one.kind is Kind.MARKUP and one.is_ordered
+            chain = _TAGS if is_tag else _ARGUMENTS if one.is_ordered else number
         else:
             index, is_closing = pair
             character = (CLOSING_TAGS if is_closing else OPENING_TAGS)[index]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from ferryman_server.protection.detection import Protected, ProtectionOptions, find_protected
-from ferryman_server.protection.shield import MOST_SPANS, Shield, shielded, without_reserved
+from ferryman_server.protection.shield import (
+    MOST_SPANS,
+    Carried,
+    Shield,
+    shielded,
+    without_reserved,
+)
 from ferryman_server.text.pieces import cut_sentence
 from ferryman_server.text.sentences import (
     find_lines,
@@ -31,9 +37,21 @@ class LongInput(StrEnum):
     """Refuse the text."""
 
 
+class TextForm(StrEnum):
+    """What a text is written in."""
+
+    PLAIN = "plain"
+    HTML = "html"
+    MARKDOWN = "markdown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextOptions:
     """How to treat a text before and after the model."""
+
+    form: TextForm = TextForm.PLAIN
+    attributes: tuple[str, ...] = ()
+    """Names of attributes of HTML whose values are translated."""
 
     split_sentences: bool = True
     """Translate sentence by sentence; otherwise line by line."""
@@ -42,6 +60,8 @@ class TextOptions:
     long_input: LongInput = LongInput.SPLIT
     protection: ProtectionOptions = field(default_factory=lambda: ProtectionOptions(by_looks=False))
     """What reaches the translation unchanged."""
+    second_try: bool = False
+    """Whether a translation that looks wrong is searched for once more."""
 
 
 class Encoder(Protocol):
@@ -86,9 +106,16 @@ class Sentence:
     shield: Shield | None = None
     """What stands for its protected spans; None where it has none."""
 
-    def restore(self, written: str) -> str:
-        """Return what the model wrote for it with its protected spans, or the beginning of that."""
-        return without_reserved(written) if self.shield is None else self.shield.restore(written)
+    def restore(
+        self,
+        written: str,
+        escape: Callable[[str], str] = str,
+        markup: Callable[[Carried], str] | None = None,
+    ) -> str:
+        """Return a part of what the model wrote for it with its protected spans; see `Shield`."""
+        if self.shield is None:
+            return escape(without_reserved(written))
+        return self.shield.restore(written, escape, markup)
 
     def source_offsets(self) -> list[int]:
         """Return where each offset of what the model read is in the text."""
@@ -113,6 +140,11 @@ class Passage:
     """The sentences that were too long and were cut into pieces."""
     truncated: tuple[Span, ...] = ()
     """The sentences that were too long and lost their end."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each sentence's passage."""
+        return (self.text,) * len(self.sentences)
 
     def compose(self, replacements: Sequence[str]) -> tuple[str, list[Span]]:
         """Put the text together again, with something else for each sentence.

@@ -27,15 +27,19 @@ FEATURES: Final = (
     "output.alignments",
     "output.alternatives_at_prefix",
     "output.attention",
+    "output.quality",
     "output.sentences",
     "priority",
     "output.tokens",
+    "mime_type",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
     "text.placeholder_patterns",
     "text.protect_spans",
+    "text.second_try",
     "text.split_sentences",
+    "text.translated_attributes",
 )
 """What this server can do beyond the plain translation of texts."""
 
@@ -68,6 +72,8 @@ class OutputOptions:
 
     sentences: bool = False
     detail: Detail = field(default_factory=Detail)
+    quality: bool = False
+    """An estimate of the quality of each hypothesis."""
 
 
 def valid_request_id(text: str) -> bool:
@@ -92,7 +98,7 @@ def parse_translation_request(
     _check_texts(message, limits, faults)
     _check_call(message, faults)
     alternatives = message.output.alternatives_at_prefix
-    output = output_options(message.output, faults)
+    output = output_options(message.output)
     decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
@@ -125,7 +131,9 @@ def _check_texts(
         case "" | "text/plain":
             pass
         case "text/html" | "text/markdown":
-            faults.unavailable("mime_type")
+            for name in ("tokens", "alignments", "attention"):
+                if getattr(message.output, name):
+                    faults.unavailable(f"output.{name}")
         case other:
             faults.invalid(
                 "mime_type",
@@ -163,10 +171,8 @@ def language_code(code: str, path: str, faults: Faults) -> str | None:
     return code or None
 
 
-def output_options(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
+def output_options(message: options_pb2.OutputOptions) -> OutputOptions:
     """Take out what the response is to show."""
-    if message.quality:
-        faults.unavailable("output.quality")
     return OutputOptions(
         sentences=message.sentences,
         detail=Detail(
@@ -175,4 +181,5 @@ def output_options(message: options_pb2.OutputOptions, faults: Faults) -> Output
             attention=message.attention,
             sentences=message.sentences,
         ),
+        quality=message.quality,
     )

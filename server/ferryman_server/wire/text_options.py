@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
 from ferryman_server.limits import Limits
 from ferryman_server.protection.detection import PatternError, ProtectionOptions, check_pattern
-from ferryman_server.text.passage import LongInput, TextOptions
+from ferryman_server.text.passage import LongInput, TextForm, TextOptions
 from ferryman_server.wire.faults import Faults
 
 _MOST_CHARACTERS: Final = 1000
 """Of one phrase or pattern."""
+_ATTRIBUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9:_.-]{0,99}\Z")
+_FORMS: Final[Mapping[str, TextForm]] = {
+    "text/html": TextForm.HTML,
+    "text/markdown": TextForm.MARKDOWN,
+}
 _LONG_INPUT: Final[Mapping[int, LongInput]] = {
     options_pb2.LONG_INPUT_POLICY_UNSPECIFIED: LongInput.SPLIT,
     options_pb2.LONG_INPUT_POLICY_SPLIT: LongInput.SPLIT,
@@ -32,16 +38,25 @@ def parse_text_options(
         faults: Takes what is wrong.
     """
     text = message.text
-    for name in ("translated_attributes", "second_try"):
-        if getattr(text, name):
-            faults.unavailable(f"text.{name}")
+    form = _FORMS.get(message.mime_type, TextForm.PLAIN)
+    attributes = _bounded(text.translated_attributes, "text.translated_attributes", limits, faults)
+    if attributes and form is not TextForm.HTML:
+        faults.invalid("text.translated_attributes", "needs the mime_type text/html")
+    for i, name in enumerate(attributes):
+        if not _ATTRIBUTE.match(name):
+            faults.invalid(
+                f"text.translated_attributes[{i}]", f"must be a name as 'alt', but is {name!r}"
+            )
     if text.long_input not in _LONG_INPUT:
         faults.unavailable("text.long_input")
     return TextOptions(
+        form=form,
+        attributes=attributes,
         split_sentences=not text.HasField("split_sentences") or text.split_sentences,
         keep_newlines=not text.HasField("keep_newlines") or text.keep_newlines,
         long_input=_LONG_INPUT.get(text.long_input, LongInput.SPLIT),
         protection=_protection(message, limits, faults),
+        second_try=not text.HasField("second_try") or text.second_try,
     )
 
 

@@ -206,14 +206,10 @@ def test_a_field_outside_of_its_range_is_named(path, fields):
 
 
 UNAVAILABLE = [
-    ("mime_type", {"mime_type": "text/html"}),
     ("glossary_config", {"glossary_config": {}}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
-    ("output.quality", {"output": {"quality": True}}),
-    ("text.second_try", {"text": {"second_try": True}}),
-    ("text.translated_attributes", {"text": {"translated_attributes": ["alt"]}}),
 ]
 
 
@@ -265,6 +261,9 @@ SERVED = {
     "long_input",
     "placeholder_patterns",
     "protect_spans",
+    "quality",
+    "second_try",
+    "translated_attributes",
 }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ferryman.v1.translation_service_pb2 import TranslateTextRequest
-from ferryman_server.errors import InvalidRequestError
+from ferryman_server.errors import FeatureUnavailableError, InvalidRequestError
 from ferryman_server.limits import Limits
 from ferryman_server.protection.detection import ProtectionOptions
-from ferryman_server.text.passage import TextOptions
+from ferryman_server.text.passage import TextForm, TextOptions
 from ferryman_server.wire.requests import parse_translation_request
 
 
@@ -28,6 +28,18 @@ def test_phrases_and_patterns_arrive():
     assert options.protection == ProtectionOptions(patterns=(r"ID-\d+",), phrases=("GNU Hurd",))
 
 
+def test_the_form_of_a_text_arrives():
+    assert parse().form is TextForm.PLAIN
+    assert parse(mime_type="text/markdown").form is TextForm.MARKDOWN
+    asked = parse(mime_type="text/html", text={"translated_attributes": ["alt"]})
+    assert (asked.form, asked.attributes) == (TextForm.HTML, ("alt",))
+
+
+def test_what_is_known_of_tokens_of_documents_is_refused_not_left_out():
+    with pytest.raises(FeatureUnavailableError, match=r"output\.alignments"):
+        parse(mime_type="text/html", output={"alignments": True})
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "reason"),
     [
@@ -38,6 +50,16 @@ def test_phrases_and_patterns_arrive():
             "text.placeholder_patterns[0]",
             {"text": {"placeholder_patterns": ["("]}},
             "must be a regular expression of RE2",
+        ),
+        (
+            "text.translated_attributes",
+            {"text": {"translated_attributes": ["alt"]}},
+            "needs the mime_type text/html",
+        ),
+        (
+            "text.translated_attributes[0]",
+            {"mime_type": "text/html", "text": {"translated_attributes": ["a b"]}},
+            "must be a name",
         ),
         (
             "text.placeholder_patterns[1]",
