@@ -29,8 +29,10 @@ from ferryman.commands.options import (
 )
 from ferryman.commands.progress import progress_of
 from ferryman.commands.rendering import Render, json_line, notes_on, plain_line
+from ferryman.commands.report import report_of
 from ferryman.errors import InvalidRequestError
 from ferryman.exit_codes import ExitCode
+from ferryman.options import Output
 from ferryman.results import Translation
 
 TranslateEach = Callable[[Iterable[str]], Generator[Translation, None, None]]
@@ -60,6 +62,12 @@ def translate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each text.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="PATH", help="Write a page with all hypotheses and word links, too."
+        ),
+    ] = None,
     timeout: Timeout = 300.0,
 ) -> None:
     """Translate a text, the lines of a file, or the lines of stdin.
@@ -72,6 +80,8 @@ def translate(
     """
     if words and file:
         raise typer.BadParameter("a text and --file exclude each other")
+    if report and not words:
+        raise typer.BadParameter("--html is for a text on the command line")
     search = search_of(beam)
     with errors_explained(_VERB), ExitStack() as stack:
         if local:
@@ -80,8 +90,15 @@ def translate(
         if words:
             with _texts_named(lambda _: "the text"):
                 translation = client.translate(
-                    _argument(words), source=source, target=target, model=model, search=search
+                    _argument(words),
+                    source=source,
+                    target=target,
+                    model=model,
+                    search=search,
+                    output=Output(alignments=True) if report else None,
                 )
+            if report:
+                report.write_text(report_of(translation), "utf-8")
             _print(json_line(translation) if as_json else translation.text)
             tell(_VERB, notes_on(translation))
         elif file is None and not as_json and sys.stdin.isatty() and sys.stdout.isatty():

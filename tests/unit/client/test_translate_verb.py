@@ -7,6 +7,7 @@ import signal
 
 import pytest
 from google.rpc import error_details_pb2
+from lxml import html
 
 from ferryman.exit_codes import ExitCode
 
@@ -33,6 +34,24 @@ def test_a_text_is_translated(translate, service):
     (request,) = service.requests
     assert (request.source_language_code, request.target_language_code) == ("en", "fr")
     assert (request.model, request.decoding.beam_size) == ("m", 3)
+
+
+def test_a_translation_is_written_as_a_page_with_its_word_links(translate, service, tmp_path):
+    def linked(response):
+        link = response.translations[0].hypotheses[0].alignments.add(weight=0.75)
+        link.source.end = link.target.end = 2
+
+    service.answer(linked)
+
+    result = translate("<b> & c", "--to", "fr", "--html", str(tmp_path / "page.html"))
+
+    page = html.document_fromstring((tmp_path / "page.html").read_text("utf-8"))
+    assert (result.code, result.stdout) == (ExitCode.OK, "c & >b<\n")
+    assert service.requests[0].output.alignments
+    assert [text.text_content() for text in page.find_class("text")] == ["<b> & c", "c & >b<"]
+    assert [cell.text_content() for cell in page.xpath("//table[2]//td")] == ["<b", "c ", "0.75"]
+    assert not page.xpath("//*[@src or @href]"), "it needs nothing else"
+    assert translate("--html", "x", stdin=b"a").code == ExitCode.USAGE
 
 
 def test_words_without_quotes_are_one_text(translate, service):
