@@ -72,7 +72,10 @@ class Quality(Section):
 
 
 class Speed(Section):
-    """How fast a variant translated sentences of its test set: one worker of one thread."""
+    """How fast a variant translated sentences of its test set: one worker of one thread.
+
+    Seconds are of CPU time, which is what the clock shows on an idle machine.
+    """
 
     tokens_per_second_alone: Finite
     """Target tokens, one sentence after the other."""

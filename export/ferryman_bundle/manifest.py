@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ferryman_bundle.claims import GoldenSentence, Parity, Quality, SearchSettings, Speed
+from ferryman_bundle.claims import GoldenSentence, Loss, Parity, Quality, SearchSettings, Speed
 from ferryman_bundle.errors import BundleError
 from ferryman_bundle.section import Count, FileName, Finite, Label, Positive, Prose, Section
 from ferryman_bundle.variant import (
@@ -139,6 +139,8 @@ class Shortlist(Section):
     """The longest list of a sentence."""
     bleu_cost: Finite | None
     """BLEU of the whole vocabulary less BLEU with the list; None where it was not measured."""
+    loss: Loss | None = None
+    """The same with its interval."""
 
 
 class Manifest(Section):

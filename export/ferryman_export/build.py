@@ -126,8 +126,11 @@ def build_bundle(
     )
     if evidence.test:
         bundle = Bundle(manifest, checkpoint.tokenizer, contents)
-        variants = _measured(bundle, recipes, search, evidence, phases)
+        variants, translations = _measured(bundle, recipes, search, evidence, phases)
         manifest = manifest.model_copy(update={"variants": variants})
+        if manifest.shortlist is not None:
+            section = _with_cost(manifest, bundle, translations, search, evidence, phases)
+            manifest = manifest.model_copy(update={"shortlist": section})
     with phases.phase("Writing the bundle") as found:
         card = render_card(manifest, checkpoint.config.model, data=description.data)
         contents[CARD] = card.encode()
@@ -183,8 +186,8 @@ def _measured(
     search: SearchSettings,
     evidence: Evidence,
     phases: Phases,
-) -> dict[str, Variant]:
-    """Return the variants with what each makes of the test set, and how fast.
+) -> tuple[dict[str, Variant], dict[str, list[str]]]:
+    """Return the variants with what each makes of the test set, and how fast; and the translations.
 
     Quality is held against that of the first.
 
@@ -194,6 +197,7 @@ def _measured(
     sources = [pair.source for pair in evidence.test]
     references = [pair.target for pair in evidence.test]
     measured: dict[str, Variant] = {}
+    every: dict[str, list[str]] = {}
     first: list[str] = []
     for recipe in recipes:
         variant = bundle.manifest.variants[recipe.name]
@@ -210,6 +214,7 @@ def _measured(
             assert parity is not None
             parity = judge(parity, excess(loss), recipe, accept_loss=evidence.accept_loss)
         first = first or translations
+        every[recipe.name] = translations
         claims: dict[str, Section | None] = {"quality": quality, "parity": parity}
         if recipe.provider != "cuda":  # the CPU says nothing about the speed of a GPU
             with phases.phase(f"Timing {recipe.name}") as found:
@@ -220,4 +225,29 @@ def _measured(
                 )
             claims["speed"] = speed
         measured[recipe.name] = variant.model_copy(update=claims)
-    return measured
+    return measured, every
+
+
+def _with_cost(
+    manifest: Manifest,
+    bundle: Bundle,
+    translations: Mapping[str, Sequence[str]],
+    search: SearchSettings,
+    evidence: Evidence,
+    phases: Phases,
+) -> Shortlist:
+    """Return the manifest's shortlist with what it costs the variant that a CPU takes."""
+    assert manifest.shortlist is not None
+    name = manifest.default_variant("cpu")
+    with phases.phase(f"Translating with {name} and the shortlist") as found:
+        listed = translate(
+            bundle,
+            [pair.source for pair in evidence.test],
+            search=search,
+            variant=name,
+            shortlist=True,
+        )
+        references = [pair.target for pair in evidence.test]
+        loss = measure_loss(references, translations[name], listed, name="all tokens")
+        found.append(f"costs {loss.bleu:.2f} BLEU ({loss.low:.2f} to {loss.high:.2f})")
+    return manifest.shortlist.model_copy(update={"bleu_cost": loss.bleu, "loss": loss})

@@ -37,13 +37,14 @@ def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) ->
         _model(manifest, config),
         _quality(manifest.quality),
         _variants(manifest),
+        _shortlist(manifest),
         _agreement(manifest),
         f"## Training data\n\n{data or 'Nothing was said about the training data at export.'}",
         f"## Licence\n\n{manifest.licence}\n\nThe full text is in the file `LICENSE`.",
         _limits(manifest),
         _environment(manifest),
     ]
-    return "\n\n".join(section.strip() for section in sections) + "\n"
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
 def _title(manifest: Manifest) -> str:
@@ -190,8 +191,27 @@ def _timed_on(manifest: Manifest) -> str:
         return ""
     speed = speeds[0]
     return (
-        f" Tokens/s are target tokens a second of one sentence at a time / of {speed.together}, "
+        f" Tokens/s are target tokens a CPU second, one sentence at a time / {speed.together}, "
         f"with the search above, one thread of {speed.device}."
+    )
+
+
+def _shortlist(manifest: Manifest) -> str:
+    """Return what is to be said of the shortlist; nothing where there is none."""
+    shortlist = manifest.shortlist
+    if shortlist is None:
+        return ""
+    loss = shortlist.loss
+    cost = "What that costs was not measured."
+    if loss is not None:
+        cost = (
+            f"On the test set above that costs **{loss.bleu:.2f} BLEU** (95 % interval "
+            f"{loss.low:.2f} to {loss.high:.2f})."
+        )
+    return (
+        "## Shortlist\n\nA request may ask for a translation of likely tokens only, which takes "
+        f"less time: up to {shortlist.max_candidates:,} of {manifest.tokens.vocabulary_size:,}, "
+        f"chosen for each sentence by its source. {cost} It is off unless a request asks for it."
     )
 
 

@@ -190,6 +190,9 @@ class OperationSection(ConfigSection):
     """How long calls may take to finish after SIGTERM"""
     log_format: LogFormat = LogFormat.TEXT
     """How log lines are written: for people, or one JSON object a line"""
+    log_level: Literal["info", "warning", "error"] = "info"
+    """The least that is written: info has a line for each call, warning only what asks for
+    attention"""
 
 
 SECTIONS: tuple[type[ConfigSection], ...] = (

@@ -105,6 +105,7 @@ class Pivot:
             warnings=(*before.warnings, *later),
             route=self.route.codes,
             is_piecewise=before.is_piecewise or after.is_piecewise,
+            is_second=before.is_second or after.is_second,
         )
 
 

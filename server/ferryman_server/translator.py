@@ -121,7 +121,13 @@ class Translator:
         started = time.monotonic()
         prepared = await self._prepare(request, route)
         rounds = await self._off_the_loop(
-            plan_rounds, request, prepared, options, route.model, is_final=live is not None
+            plan_rounds,
+            request,
+            prepared,
+            options,
+            route.model,
+            route.languages,
+            is_final=live is not None,
         )
         preparation_seconds = time.monotonic() - started
         self._check_queue_could_hold(rounds.jobs)

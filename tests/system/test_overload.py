@@ -85,6 +85,7 @@ async def health_times(address: str, stop: asyncio.Event) -> list[float]:
     return times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, pytest.param(FULL, marks=pytest.mark.deep)], ids=repr)
 async def test_ten_times_the_load_is_refused_and_the_rest_is_as_fast_as_ever(
     serving, reversal, text, size

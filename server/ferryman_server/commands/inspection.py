@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -113,24 +113,27 @@ def _variants(manifest: Manifest) -> Table:
 
 
 def _caption(manifest: Manifest) -> Text:
-    """Say what the figures were measured on."""
-    lines = []
+    """Say what the figures were measured on; once for all variants of which it is the same."""
+    variants: dict[str, list[str]] = {}
     for name, variant in manifest.variants.items():
-        if (quality := variant.quality) is not None:
-            search = _search(quality.search.beam_size, quality.search.length_penalty)
-            lines.append(f"{name}: BLEU and chrF on {quality.sentences} sentences, {search}")
-        if (parity := variant.parity) is not None:
-            lines.append(
-                f"{name}: held against the model over {parity.sentences} sentences, "
-                f"{parity.steps:,} steps"
-            )
-        if (speed := variant.speed) is not None:
-            search = _search(speed.search.beam_size, speed.search.length_penalty)
-            lines.append(
-                f"{name}: tokens/s of one sentence at a time / of {speed.together}, {search}, one "
-                f"thread of {speed.device}"
-            )
+        for line in _measured_on(variant):
+            variants.setdefault(line, []).append(name)
+    lines = [f"{', '.join(names)}: {line}" for line, names in variants.items()]
     return Text(harmless("\n".join(lines)))
+
+
+def _measured_on(variant: Variant) -> Iterator[str]:
+    if (quality := variant.quality) is not None:
+        search = _search(quality.search.beam_size, quality.search.length_penalty)
+        yield f"BLEU and chrF on {quality.sentences} sentences, {search}"
+    if (parity := variant.parity) is not None:
+        yield (f"held against the model over {parity.sentences} sentences, {parity.steps:,} steps")
+    if (speed := variant.speed) is not None:
+        search = _search(speed.search.beam_size, speed.search.length_penalty)
+        yield (
+            f"tokens a CPU second, one sentence at a time / {speed.together}, {search}, "
+            f"one thread of {speed.device}"
+        )
 
 
 def _files(sealed: SealedBundle) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from ferryman_bundle.tokenizer import RESERVED
@@ -13,10 +13,15 @@ from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Priority, Result, Search
 from ferryman_server.model import Model, Tokenizer
 from ferryman_server.protection.shield import Carried, without_reserved
+from ferryman_server.suspicion.signals import Doubt
 from ferryman_server.text.passage import Sentence
 from ferryman_server.text.sentences import has_words
 
 Ids = tuple[int, ...]
+_SECOND_NGRAM: Final = 3
+_SECOND_LEAST_LENGTH: Final = 0.5
+"""Tokens for each of the source."""
+_MOST_SUPPRESSED: Final = 32
 _AROUND_RESERVED: Final = re.compile(f"([{RESERVED[0]}-{RESERVED[-1]}])")
 
 
@@ -29,6 +34,10 @@ class Task:
     """Of the sentence in its text, from 0."""
     options: AppliedOptions
     model: Model
+    text: str = ""
+    """The sentence as a reader sees it."""
+    languages: tuple[str, str] = ("", "")
+    """BCP-47 codes of what it is in, and of what it is translated into."""
     prefix: str = ""
     """What its translation starts with."""
     suppressed: tuple[Ids, ...] = ()
@@ -90,6 +99,10 @@ class Outcome:
     """Best first."""
     is_piecewise: bool = False
     """Whether the parts between protected spans were translated one by one."""
+    is_second: bool = False
+    """Whether it is of a second try, after the first looked wrong."""
+    doubts: frozenset[Doubt] = frozenset()
+    """What looks wrong about the best candidate."""
 
     @property
     def keeps_spans(self) -> bool:
@@ -99,6 +112,11 @@ class Outcome:
 
 class Attempt(Protocol):
     """A way to translate one sentence."""
+
+    @property
+    def task(self) -> Task:
+        """The sentence."""
+        ...
 
     @property
     def jobs(self) -> Sequence[Job]:
@@ -158,6 +176,39 @@ class Bound:
     def outcome(self, results: Sequence[Result]) -> Outcome:
         """Return a candidate for each hypothesis."""
         return Plain(self.task).outcome(results)
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """The sentence by another search, which avoids what was wrong about the first one."""
+
+    task: Task
+    doubts: frozenset[Doubt]
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """One for the sentence."""
+        return Bound(self._other).jobs if self.task.sentence.shield else Plain(self._other).jobs
+
+    def outcome(self, results: Sequence[Result]) -> Outcome:
+        """Return a candidate for each hypothesis."""
+        return replace(Plain(self._other).outcome(results), is_second=True)
+
+    @property
+    def _other(self) -> Task:
+        task, options = self.task, self.task.options
+        options = replace(
+            options,
+            beam_size=max(options.beam_size, task.model.manifest.generation.beam_size),
+            no_repeat_ngram_size=options.no_repeat_ngram_size or _SECOND_NGRAM,
+            min_length_ratio=max(options.min_length_ratio, _SECOND_LEAST_LENGTH),
+        )
+        if Doubt.SOURCE_COPIED not in self.doubts:
+            return replace(task, options=options)
+        tokens = task.sentence.tokens
+        copies = tuple(dict.fromkeys(zip(tokens, tokens[1:], tokens[2:], strict=False)))
+        suppressed = task.suppressed + copies[:_MOST_SUPPRESSED]
+        return replace(task, options=options, suppressed=suppressed)
 
 
 @dataclass(frozen=True, slots=True)

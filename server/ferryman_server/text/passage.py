@@ -60,6 +60,8 @@ class TextOptions:
     long_input: LongInput = LongInput.SPLIT
     protection: ProtectionOptions = field(default_factory=lambda: ProtectionOptions(by_looks=False))
     """What reaches the translation unchanged."""
+    second_try: bool = False
+    """Whether a translation that looks wrong is searched for once more."""
 
 
 class Encoder(Protocol):
@@ -138,6 +140,11 @@ class Passage:
     """The sentences that were too long and were cut into pieces."""
     truncated: tuple[Span, ...] = ()
     """The sentences that were too long and lost their end."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each sentence's passage."""
+        return (self.text,) * len(self.sentences)
 
     def compose(self, replacements: Sequence[str]) -> tuple[str, list[Span]]:
         """Put the text together again, with something else for each sentence.

@@ -28,6 +28,7 @@ FEATURES: Final = (
     "output.alignments",
     "output.alternatives_at_prefix",
     "output.attention",
+    "output.quality",
     "output.sentences",
     "output.tokens",
     "priority",
@@ -36,6 +37,7 @@ FEATURES: Final = (
     "text.long_input",
     "text.placeholder_patterns",
     "text.protect_spans",
+    "text.second_try",
     "text.split_sentences",
     "text.translated_attributes",
 )
@@ -70,6 +72,8 @@ class OutputOptions:
 
     sentences: bool = False
     detail: Detail = field(default_factory=Detail)
+    quality: bool = False
+    """An estimate of the quality of each hypothesis."""
 
 
 def valid_request_id(text: str) -> bool:
@@ -94,7 +98,7 @@ def parse_translation_request(
     _check_texts(message, limits, faults)
     _check_call(message, faults)
     alternatives = message.output.alternatives_at_prefix
-    output = output_options(message.output, faults)
+    output = output_options(message.output)
     decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
@@ -167,10 +171,8 @@ def language_code(code: str, path: str, faults: Faults) -> str | None:
     return code or None
 
 
-def output_options(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
+def output_options(message: options_pb2.OutputOptions) -> OutputOptions:
     """Take out what the response is to show."""
-    if message.quality:
-        faults.unavailable("output.quality")
     return OutputOptions(
         sentences=message.sentences,
         detail=Detail(
@@ -179,4 +181,5 @@ def output_options(message: options_pb2.OutputOptions, faults: Faults) -> Output
             attention=message.attention,
             sentences=message.sentences,
         ),
+        quality=message.quality,
     )

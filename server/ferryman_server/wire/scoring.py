@@ -47,7 +47,9 @@ def parse_score_request(
     for i, pair in enumerate(message.pairs):
         for name in ("source_text", "target_text"):
             _check_length(f"pairs[{i}].{name}", getattr(pair, name), limits, faults)
-    output = output_options(message.output, faults)
+    output = output_options(message.output)
+    if output.quality:
+        faults.unavailable("output.quality")
     for name in ("sentences", "alternatives_at_prefix"):
         if getattr(message.output, name):
             faults.unavailable(f"output.{name}")

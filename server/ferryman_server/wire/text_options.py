@@ -38,8 +38,6 @@ def parse_text_options(
         faults: Takes what is wrong.
     """
     text = message.text
-    if text.second_try:
-        faults.unavailable("text.second_try")
     form = _FORMS.get(message.mime_type, TextForm.PLAIN)
     attributes = _bounded(text.translated_attributes, "text.translated_attributes", limits, faults)
     if attributes and form is not TextForm.HTML:
@@ -58,6 +56,7 @@ def parse_text_options(
         keep_newlines=not text.HasField("keep_newlines") or text.keep_newlines,
         long_input=_LONG_INPUT.get(text.long_input, LongInput.SPLIT),
         protection=_protection(message, limits, faults),
+        second_try=not text.HasField("second_try") or text.second_try,
     )
 
 

@@ -18,6 +18,7 @@ from ferryman_bundle.manifest import (
     Parity,
     Quality,
     SearchSettings,
+    Shortlist,
     Storage,
     Tokens,
     Variant,
@@ -191,3 +192,14 @@ def test_either_family_is_described(manifest):
     assert "Transformer, post-norm, SwiGLU, rotary positions" in render_card(
         manifest, other, data=None
     )
+
+
+def test_a_shortlist_is_told_with_what_it_costs(manifest):
+    assert "## Shortlist" not in card(manifest)
+    loss = Loss(baseline="all tokens", bleu=0.13, low=-0.05, high=0.31, p_value=0.2)
+    shortlist = Shortlist(file="LICENSE", max_candidates=1_234, bleu_cost=0.13, loss=loss)
+    text = card(manifest.model_copy(update={"shortlist": shortlist}))
+    assert "up to 1,234 of 8,192" in text
+    assert "costs **0.13 BLEU** (95 % interval -0.05 to 0.31)" in text
+    unmeasured = shortlist.model_copy(update={"bleu_cost": None, "loss": None})
+    assert "was not measured" in card(manifest.model_copy(update={"shortlist": unmeasured}))

@@ -117,7 +117,7 @@ def test_what_was_measured_is_shown_for_each_variant():
     text = shown(SealedBundle(sealed.document, manifest, sealed.contents, 2))
     row = next(line for line in text.splitlines() if line.startswith(" int8"))
     assert row.split()[6:] == ["31.2", "57.8", "1,514", "/", "3,000", "50.00%", "25.0%", "nan", "0"]
-    assert "int8: tokens/s of one sentence at a time / of 32, " in text
+    assert "int8: tokens a CPU second, one sentence at a time / 32, " in text
     assert "one thread of a processor" in text
     assert "int8 fell short of what is required, and was accepted all the same." in text
     assert "up to 500 tokens of a sentence, costs 0.12 BLEU" in text

@@ -210,8 +210,6 @@ UNAVAILABLE = [
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
-    ("output.quality", {"output": {"quality": True}}),
-    ("text.second_try", {"text": {"second_try": True}}),
 ]
 
 
@@ -263,6 +261,8 @@ SERVED = {
     "long_input",
     "placeholder_patterns",
     "protect_spans",
+    "quality",
+    "second_try",
     "translated_attributes",
 }
 
