@@ -105,6 +105,8 @@ class EngineSection(ConfigSection):
     """Threads that each worker computes with"""
     max_rows: Count = 64
     """Hypotheses in the running batch of each worker"""
+    max_step_seconds: Seconds = 120.0
+    """A step that takes longer is stuck: the server says NOT_SERVING and ends with 1"""
 
 
 class LimitsSection(ConfigSection):
@@ -189,6 +191,9 @@ class OperationSection(ConfigSection):
     """How long calls may take to finish after SIGTERM"""
     log_format: LogFormat = LogFormat.TEXT
     """How log lines are written: for people, or one JSON object a line"""
+    log_level: Literal["info", "warning", "error"] = "info"
+    """The least that is written: info has a line for each call, warning only what asks for
+    attention"""
 
 
 SECTIONS: tuple[type[ConfigSection], ...] = (

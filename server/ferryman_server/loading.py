@@ -116,6 +116,7 @@ def running_engine(
         max_queued_tokens=config.max_queued_tokens,
         max_wait_seconds=config.max_wait_seconds,
         ageing_seconds=config.ageing_seconds,
+        max_step_seconds=config.max_step_seconds,
         observer=observer,
     )
     engine.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def security_of(config: ServerConfig) -> Security:
     """
     credentials = server_credentials(config)
     keys = watched_keys(Path(config.keys_file)) if config.keys_file else None
-    _warn(config)
+    for exposure, remedy in exposures(config):
+        _log.warning("%s; %s", exposure, remedy)
     has_probe = (credentials or keys) and config.probe_address != "none"
     return Security(
         credentials=credentials,
@@ -49,14 +51,14 @@ def security_of(config: ServerConfig) -> Security:
     )
 
 
-def _warn(config: ServerConfig) -> None:
-    """Say what a server that others can reach leaves open."""
+def exposures(config: ServerConfig) -> Iterator[tuple[str, str]]:
+    """Yield what a server that others can reach leaves open, and what to do about it."""
     if _LOOPBACK.fullmatch(config.address):
         return
     if config.keys_file is None and config.tls_client_ca is None:
-        _log.warning(
-            "whoever reaches %s may call; --keys-file and --tls-client-ca ask who it is",
-            config.address,
+        yield (
+            f"whoever reaches {config.address} may call",
+            "--keys-file and --tls-client-ca ask who it is",
         )
-    elif config.keys_file is not None and config.tls_certificate is None:
-        _log.warning("keys travel in plain text to %s; see --tls-certificate", config.address)
+    if config.keys_file is not None and config.tls_certificate is None:
+        yield f"keys travel in plain text to {config.address}", "see --tls-certificate"

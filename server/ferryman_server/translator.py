@@ -5,33 +5,23 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from ferryman_server.alignment import align_documents
 from ferryman_server.annotator import Annotator, require_scorer
 from ferryman_server.catalogue import Catalogue, Route
 from ferryman_server.composition import PreparedText, compose_translations
 from ferryman_server.decoding import AppliedOptions, apply_options
-from ferryman_server.engine import (
-    DeadlineError,
-    EngineStoppedError,
-    Job,
-    OverloadedError,
-    Phase,
-    QuotaError,
-    Result,
-    UnavailableError,
-)
+from ferryman_server.engine import Job, Result
+from ferryman_server.engine_calls import decode
 from ferryman_server.errors import (
     DeadlineExceededError,
     Fault,
-    FeatureUnavailableError,
     InputTooLongError,
     QueueFullError,
-    QuotaExceededError,
     ServerDrainingError,
 )
 from ferryman_server.jobs import plan_rounds
@@ -45,16 +35,6 @@ from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import SentenceTooLongError, TextForm
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
-
-_PATHS: Final[Mapping[str, str]] = {
-    "coverage_penalty": "decoding.coverage_penalty",
-    "forced": "target_prefixes",
-    "prefix": "target_prefixes",
-    "repetition_penalty": "decoding.repetition_penalty",
-    "sampling": "decoding.sampling",
-    "suppressed": "decoding.suppress",
-}
-"""Which field of a request asks for an option that takes a graph of its own."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -218,7 +198,7 @@ class Translator:
         while due := rounds.jobs:
             began = time.monotonic()
             try:
-                found = await _decode(model, due, deadline, live)
+                found = await decode(model, due, deadline, live)
             except (QueueFullError, DeadlineExceededError, ServerDrainingError):
                 if not rounds.count:
                     raise
@@ -267,49 +247,6 @@ class Translator:
                 "contents", f"must have at most {most} tokens in all, but have {tokens}; split them"
             )
             raise InputTooLongError([fault], length=tokens, limit=most, unit="tokens")
-
-
-async def _decode(
-    model: Model, jobs: Sequence[Job], deadline: float | None, live: LiveTexts | None
-) -> list[Result]:
-    """Run the jobs through the engine, all in one batch as far as it has room.
-
-    Whatever ends this early (an error of one job, the caller going away) cancels all its jobs.
-    """
-    if deadline is not None and time.monotonic() >= deadline:
-        raise DeadlineExceededError("QUEUE_DEADLINE")
-    if not jobs:
-        return []
-    futures: Sequence[Future[Result]] = ()
-    try:
-        futures = model.engine.submit(jobs)
-        if live is not None:
-            for number, future in enumerate(futures):
-                future.add_done_callback(functools.partial(live.end, number))
-        return await asyncio.gather(*map(asyncio.wrap_future, futures))
-    except QuotaError as error:
-        client = jobs[0].client
-        raise QuotaExceededError(
-            f"{client} has its share of the queue; ask again in {error.retry_after:.1f} s",
-            subject=f"client:{client}",
-            retry_after=error.retry_after,
-        ) from error
-    except OverloadedError as error:
-        raise QueueFullError(
-            f"the queue is full; ask again in {error.retry_after:.1f} s",
-            retry_after=error.retry_after,
-        ) from error
-    except EngineStoppedError as error:
-        raise ServerDrainingError from error
-    except DeadlineError as error:
-        waited = error.phase is Phase.QUEUED
-        raise DeadlineExceededError("QUEUE_DEADLINE" if waited else "DECODE_DEADLINE") from error
-    except UnavailableError as error:
-        faults = [Fault(_PATHS[option], str(error)) for option in error.options]
-        raise FeatureUnavailableError(faults) from error
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _work(

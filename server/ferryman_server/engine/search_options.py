@@ -30,6 +30,9 @@ class Tail(StrEnum):
     """The best candidates of each hypothesis, with exact log-probabilities."""
     FULL = "full"
     """The log-probability of every token."""
+    SHORTLIST = "shortlist"
+    """The best candidates of each hypothesis among the tokens that its source calls for, with
+    log-probabilities as if there were no other tokens."""
 
 
 def normalise_by_length(
@@ -134,6 +137,9 @@ class Search:
     loop_tokens: int = 0
     """A hypothesis that ends with so many tokens of one short sequence over and over is cut; see
     `loops`. 0: off."""
+    shortlist: bool = False
+    """Choose among the tokens that the source calls for only, which is faster. What needs the full
+    distribution has it all the same, and takes no notice of this."""
 
     def __post_init__(self) -> None:
         faults = [
@@ -192,7 +198,9 @@ class Search:
     @property
     def tail(self) -> Tail:
         """The cheapest tail that is exact for this search."""
-        return Tail.FULL if self.full_tail_options else Tail.FAST
+        if self.full_tail_options:
+            return Tail.FULL
+        return Tail.SHORTLIST if self.shortlist else Tail.FAST
 
     def score(self, log_prob: float, length: int) -> float:
         """Return what a hypothesis is ranked by, coverage apart.

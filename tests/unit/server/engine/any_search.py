@@ -33,6 +33,7 @@ def draw_search(draw: random.Random, *, words: int = 12, longest: int = 20) -> S
     for add_rule in (_penalty, _ngrams, _suppressed, _prefix, _forced, _required):
         if draw.random() < 0.2:
             add_rule(draw, fields, words)
+    fields["shortlist"] = draw.random() < 0.3
     if fields.get("alternatives") and "prefix_bias" in fields:
         del fields["prefix_bias"]
     return Search(**fields)
