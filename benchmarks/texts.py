@@ -1,6 +1,6 @@
 """What the treatment of texts costs: a plain file with it and without it, interleaved.
 
-    python benchmarks/texts.py BUNDLE FILE [--lines 400] [--rounds 5]
+    python -m benchmarks.texts BUNDLE FILE [--lines 400] [--rounds 5]
 
 FILE has one text a line; what follows a tab is left out, so a TSV of pairs will do. With: cut into
 sentences, protected spans and second tries, as a request has them by default. Without: whole lines,
