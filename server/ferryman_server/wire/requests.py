@@ -24,6 +24,7 @@ from ferryman_server.wire.text_options import parse_text_options
 FEATURES: Final = (
     *(f"decoding.{name}" for name in sorted(SERVED)),
     "do_not_translate",
+    "glossary_config.entries",
     "mime_type",
     "output.alignments",
     "output.alternatives_at_prefix",
@@ -158,8 +159,6 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.invalid("labels", f"must be at most {_MAX_LABELS}, but are {len(labels)}")
     if any(len(part) > _MAX_LABEL_CHARACTERS for label in labels.items() for part in label):
         faults.invalid("labels", f"must have at most {_MAX_LABEL_CHARACTERS} characters each")
-    if message.HasField("glossary_config"):
-        faults.unavailable("glossary_config")
     if message.priority not in PRIORITIES:
         faults.unavailable("priority")
 
