@@ -9,7 +9,8 @@ PROTOC = .venv/bin/python -m grpc_tools.protoc -Iprotos \
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install run test check protos train-default clean
+.PHONY: help install run test check protos train-default image image-gpu image-client image-check \
+  deploy-check locks clean
 help:  ## List the verbs
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 24
 
@@ -45,10 +46,28 @@ train-default: .venv/installed  ## Train the default model: CORPUS=folder, OUT=f
 	  --set corpus.train=$(abspath $(CORPUS))/train.tsv.xz \
 	  --set corpus.valid=$(abspath $(CORPUS))/valid.tsv
 
-clean:  ## Remove environments, caches and generated folders; runs/ stays
-	rm -rf .venv .venv-server build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+image:  ## Build the image of the server; CONTAINER_TOOL=docker, podman or buildah
+	@deploy/build-image server
 
-.venv/installed: EXTRAS := server,training,export,evaluate,plots,tensorboard,dev
+image-gpu:  ## Build the image of the server for NVIDIA GPUs
+	@deploy/build-image server-gpu
+
+image-client:  ## Build the image of the client, for batch jobs
+	@deploy/build-image client
+
+image-check: .venv/installed .venv-deploy/installed  ## Build the images, run them, and look from inside and outside (root)
+	@.venv/bin/pytest -m "container and not deep" tests/container
+
+deploy-check: .venv-deploy/installed .venv-checkov/installed  ## Check chart, compose file, Dockerfiles
+	@.venv-deploy/bin/pytest -m deploy tests/deploy
+
+locks: .venv-deploy/installed  ## Pin every library of each role in deploy/locks
+	@deploy/locks/compile .venv-deploy/bin/uv
+
+clean:  ## Remove environments, caches and generated folders; runs/ stays
+	rm -rf .venv .venv-server .venv-deploy .venv-checkov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/installed: EXTRAS := server,documents,tracing,training,export,evaluate,plots,tensorboard,dev
 .venv-server/installed: EXTRAS := server
 .venv/installed .venv-server/installed: $(DEFINITION)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
@@ -56,4 +75,12 @@ clean:  ## Remove environments, caches and generated folders; runs/ stays
 	@echo 'Installing ferryman[$(EXTRAS)] into $(@D)'
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/pip install -qq -c constraints.txt -e '.[$(EXTRAS)]' -e models/en-fr
+	@touch $@
+
+.venv-deploy/installed: deploy/locks/tools.txt
+.venv-checkov/installed: deploy/locks/checkov.txt
+.venv-deploy/installed .venv-checkov/installed:
+	@echo 'Installing $< into $(@D)'
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install -qq --require-hashes -r $<
 	@touch $@

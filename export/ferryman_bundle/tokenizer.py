@@ -78,6 +78,32 @@ class Tokenizer:
         """
         return list(self._processor.EncodeAsIds(_encodable(text, reserved=reserved)))
 
+    def encode_with_spans(
+        self, text: str, *, reserved: bool = False
+    ) -> list[tuple[int, tuple[int, int]]]:
+        """Return the tokens of a text with their places in it, as offsets of code points.
+
+        Of a character that takes several byte pieces, the last one has the place.
+
+        Args:
+            text: Any text, as for `encode`.
+            reserved: As for `encode`.
+        """
+        text = _encodable(text, reserved=reserved)
+        mapping = self._processor.Encode(text, return_type="offset_mapping")
+        return list(zip(mapping["ids"], mapping["offsets"], strict=True))
+
+    def decode_with_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Return where each token is in what `decode` makes of them all.
+
+        Args:
+            ids: Any tokens but padding, start and end.
+        """
+        if not ids:
+            return []
+        mapping = self._processor.Decode(list(ids), return_type="offset_mapping")
+        return list(mapping["offsets"])
+
     def sample(self, text: str, strength: float, *, reserved: bool = False) -> list[int]:
         """Return the token ids of a text in pieces that chance decides, as training may want.
 

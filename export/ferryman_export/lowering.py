@@ -58,7 +58,10 @@ def lower(
         store: Where the weights go; all variants of a bundle have the same.
         opset: Version of the standard operators.
     """
-    return {name: separate_weights(trace(graph, opset), store) for name, graph in graphs.items()}
+    return {
+        name: separate_weights(trace(graph, opset, name=name), store)
+        for name, graph in graphs.items()
+    }
 
 
 def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph:
@@ -86,8 +89,14 @@ def separate_weights(model: onnx.ModelProto, store: WeightStore) -> LoweredGraph
     return LoweredGraph(model.SerializeToString(deterministic=True), dict(sorted(places.items())))
 
 
-def trace(graph: Graph, opset: int) -> onnx.ModelProto:
-    """Export one module, with the names and shapes that it declares, and the weights in it."""
+def trace(graph: Graph, opset: int, *, name: str = "graph") -> onnx.ModelProto:
+    """Export one module, with the names and shapes that it declares, and the weights in it.
+
+    Args:
+        graph: The module.
+        opset: Version of the standard operators.
+        name: Of the graph in the file; `onnx.checker` wants it to have one.
+    """
     inputs, outputs = graph.inputs(), graph.outputs()
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
@@ -104,6 +113,7 @@ def trace(graph: Graph, opset: int) -> onnx.ModelProto:
     _merge_equal_parts(program.model)
     model = program.model_proto
     _strip(model)
+    model.graph.name = name
     for infos, ports in ((model.graph.input, inputs), (model.graph.output, outputs)):
         assert [info.name for info in infos] == [port.name for port in ports]
         del infos[:]
@@ -134,7 +144,6 @@ def _strip(model: onnx.ModelProto) -> None:
         item.ClearField("metadata_props")
         item.ClearField("doc_string")
     del model.graph.value_info[:]
-    model.graph.name = ""
 
 
 def _rename(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:

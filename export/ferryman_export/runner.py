@@ -37,10 +37,16 @@ def pad_sources(sources: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
 
 
 class GraphRunner:
-    """Sessions of the graphs of one variant, on one thread of the CPU."""
+    """Sessions of the graphs of one variant, on one thread of the CPU unless told otherwise.
 
-    def __init__(self, lowered: LoweredVariant) -> None:
+    Args:
+        lowered: The graphs, and the values of their weights.
+        provider: ONNX Runtime's name of what computes.
+    """
+
+    def __init__(self, lowered: LoweredVariant, *, provider: str = "CPUExecutionProvider") -> None:
         self._state = lowered.state
+        self._provider = provider
         # The sessions read from these arrays without owning them.
         self._values = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(tensor)
@@ -61,7 +67,7 @@ class GraphRunner:
         options.add_external_initializers(
             list(graph.initializers), [self._values[name] for name in graph.initializers]
         )
-        return onnxruntime.InferenceSession(graph.file, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph.file, options, providers=[self._provider])
 
     def tensors(self, kind: StateKind) -> list[StateTensor]:
         """Return the state tensors of one kind."""

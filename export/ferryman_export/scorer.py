@@ -20,13 +20,12 @@ from torch.nn import functional
 
 from ferryman_bundle import StateTensor
 from ferryman_bundle.tokenizer import EOS
-from ferryman_export import recurrent_graphs, transformer_graphs
+from ferryman_export import recurrent_graphs
 from ferryman_export.interface import Port
 from ferryman_export.projection import FloatProjections
 from ferryman_export.recurrent_steps import SourceMemory, decoder_step
 from ferryman_training.recurrent import Recurrent
 from ferryman_training.seq2seq import Seq2Seq
-from ferryman_training.transformer import Memory, Transformer
 
 T = TypeVar("T")
 
@@ -88,31 +87,6 @@ class ScorerGraph(nn.Module):
         if weights is None:
             return (token_log_probs,)
         return token_log_probs, torch.where(counts[:, :, None], weights.float(), 0.0)
-
-
-class WholeTargets(nn.Module):
-    """Targets through a Transformer, all positions at once.
-
-    Args:
-        model: The trained model.
-        encoder: Its encoder, as the graph of that name has it.
-    """
-
-    def __init__(self, model: Transformer, encoder: transformer_graphs.EncoderGraph) -> None:
-        super().__init__()
-        self.model = model
-        self.encoder = encoder
-
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return what the output layer reads, (B, T, D), and weights of attention, (B, T, S)."""
-        *parts, bias = self.encoder(input_ids, attention_mask)
-        layers = len(parts) // 2
-        keys = tuple(part.transpose(2, 3) for part in parts[:layers])
-        memory = Memory(keys, tuple(parts[layers:]), bias.to(keys[0].dtype))
-        hidden, weights = self.model.decode_looking(memory, target_ids)
-        return hidden, weights
 
 
 class StepByStep(nn.Module):

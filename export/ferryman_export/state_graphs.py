@@ -29,10 +29,10 @@ def state_graphs(state: Sequence[StateTensor]) -> dict[str, onnx.ModelProto]:
     """Return the graphs that change a running batch between its steps, by name.
 
     ``admit``
-        Gives the sources of an encoded chunk the slots ``slots`` (B,): memory is padded to the
-        length of the pool, and every one of the ``width`` (1,) hypotheses begins with the recurrent
-        state of its source. What the encoder returned goes in as ``encoded.NAME``. Caches are empty
-        at first, so nothing is written to them.
+        Gives the sources ``sources`` (m,) of an encoded chunk the slots ``slots`` (m,): memory is
+        padded to the length of the pool, and every one of the ``width`` (1,) hypotheses begins with
+        the recurrent state of its source. What the encoder returned goes in as ``encoded.NAME``.
+        Caches are empty at first, so nothing is written to them.
     ``reorder``
         Copies the rows ``sources`` (m,) onto the rows ``targets`` (m,), in everything that belongs
         to hypotheses. All rows are read before the first is written.
@@ -83,7 +83,7 @@ def _admit(state: Sequence[StateTensor]) -> onnx.ModelProto:
     written = [tensor for tensor in state if tensor.kind is not StateKind.CACHE]
     rows = nodes.rows_of("slots")
     for tensor in written:
-        encoded = f"encoded.{tensor.name}"
+        encoded = nodes.add("Gather", f"encoded.{tensor.name}", "sources", axis=0)
         if tensor.kind is StateKind.MEMORY:
             nodes.scatter(tensor, "slots", _padded(nodes, tensor, encoded))
         else:
@@ -91,7 +91,8 @@ def _admit(state: Sequence[StateTensor]) -> onnx.ModelProto:
     inputs = [
         *(_value(tensor) for tensor in written),
         *(_encoded(tensor) for tensor in written),
-        helper.make_tensor_value_info("slots", TensorProto.INT64, ["chunk"]),
+        helper.make_tensor_value_info("sources", TensorProto.INT64, ["moves"]),
+        helper.make_tensor_value_info("slots", TensorProto.INT64, ["moves"]),
         helper.make_tensor_value_info("width", TensorProto.INT64, [1]),
     ]
     return _model("admit", nodes, inputs, written)

@@ -66,6 +66,31 @@ class Block(nn.Module):
             layer.feed_forward, projections, f"{name}.feed_forward"
         )
 
+    def attend_among(
+        self, x: Tensor, shape: tuple[int, int], bias: Tensor, rotation: Rotation | None
+    ) -> Tensor:
+        """Self-attention over whole sentences and the way around it.
+
+        Args:
+            x: (B x T, D).
+            shape: B and T.
+            bias: 0 where a token may look, minus infinity elsewhere, broadcast to (B, 1, T, T).
+            rotation: Of the positions, (T, K / 2) each; None where none is turned.
+
+        Returns:
+            (B x T, D).
+        """
+        norm = self.layer.attention_norm
+        parts = self.qkv(self.layer.before(norm, x)).chunk(3, dim=-1)
+        query, keys, values = (
+            split_heads(part, shape, self.heads).transpose(1, 2) for part in parts
+        )
+        if rotation is not None:
+            query, keys = rotate(query, rotation), rotate(keys, rotation)
+        memory = SourceMemory(keys.transpose(2, 3), values, bias)
+        attended = attend(query, memory, scale=attention_scale(query.shape[-1]))
+        return self.layer.after(norm, x, self.output(attended))
+
     def feed(self, x: Tensor) -> Tensor:
         """The feed-forward block and the way around it, (M, D) -> (M, D)."""
         norm = self.layer.feed_forward_norm
@@ -85,16 +110,7 @@ class EncoderBlock(Block):
             bias: 0 on tokens, minus infinity on padding, (B, 1, 1, S).
             rotation: Of the positions, (S, K / 2) each; None where none is turned.
         """
-        shape, norm = (bias.shape[0], bias.shape[3]), self.layer.attention_norm
-        parts = self.qkv(self.layer.before(norm, x)).chunk(3, dim=-1)
-        query, keys, values = (
-            split_heads(part, shape, self.heads).transpose(1, 2) for part in parts
-        )
-        if rotation is not None:
-            query, keys = rotate(query, rotation), rotate(keys, rotation)
-        memory = SourceMemory(keys.transpose(2, 3), values, bias)
-        attended = attend(query, memory, scale=attention_scale(query.shape[-1]))
-        return self.feed(self.layer.after(norm, x, self.output(attended)))
+        return self.feed(self.attend_among(x, (bias.shape[0], bias.shape[3]), bias, rotation))
 
 
 class DecoderBlock(Block):

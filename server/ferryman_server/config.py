@@ -1,89 +1,165 @@
-"""The configuration of a server: flags over ``FERRYMAN_*`` over defaults, all faults at once."""
+"""The configuration of a server: flags over ``FERRYMAN_*`` over a file over defaults.
+
+Every value keeps where it is from, so that all faults are told at once, each with its place.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from typing import Annotated, Literal
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import ValidationError
 
-from ferryman_server.cores import usable_cores
-from ferryman_server.logs import LogFormat
+from ferryman_server.config_sections import SECTIONS, ServerConfig
 from ferryman_server.start_errors import ConfigError
 
-Count = Annotated[int, Field(ge=1, le=4096)]
+__all__ = ["CONFIG_VARIABLE", "ServerConfig", "flag_of", "load_config", "variable_of"]
+
+CONFIG_VARIABLE: Final = "FERRYMAN_CONFIG"
+"""Names the configuration file where ``--config`` does not."""
 
 
-def _host_and_port(address: str) -> str:
-    parts = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):(\d{1,5})", address)
-    if parts is None or int(parts[2]) > 65535:
-        raise ValueError("must be HOST:PORT, as 127.0.0.1:50051")
-    return address
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    value: object
+    origin: str
+    """Where it was given, in the words of a message."""
 
 
-class ServerConfig(BaseSettings):
-    """All that can be set about a server; each field is a flag and a variable.
-
-    ``drain_seconds`` is ``--drain-seconds`` and ``FERRYMAN_DRAIN_SECONDS``.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="FERRYMAN_", env_ignore_empty=True, frozen=True)
-
-    bundle: str | None = None
-    """Directory of a bundle, or name of an installed model; None for the installed model."""
-    address: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:50051"
-    """Where to listen, as ``host:port``; port 0 takes a free one."""
-    workers: Count = Field(default_factory=usable_cores)
-    """Engine workers, each with a running batch and a core of its own."""
-    threads: Count = 1
-    """Threads that each worker computes with."""
-    max_rows: Count = 64
-    """Hypotheses in the running batch of each worker."""
-    max_queued_tokens: Annotated[int, Field(ge=1024)] = 1 << 18
-    """Source tokens that may wait; what comes beyond is refused at once."""
-    max_concurrent_calls: Annotated[int, Field(ge=1)] = 1024
-    """Calls at the same time; what comes beyond is refused at once."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """What to compute on."""
-    variant: str | None = None
-    """Which variant of the bundle to run; None for the one that the device takes by itself."""
-    trial_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    """So long may a bundle that was never loaded here take in a process of its own; 0: no trial."""
-    max_bundle_bytes: Annotated[int, Field(ge=1)] = 8 << 30
-    """The most that the files of a bundle may have together."""
-    drain_seconds: Annotated[float, Field(ge=0, le=86400)] = 30.0
-    """After SIGTERM, so long may calls take to finish."""
-    log_format: LogFormat = LogFormat.TEXT
-    """How log lines are written."""
-
-
-def load_config(flags: Mapping[str, str | None]) -> ServerConfig:
+def load_config(
+    flags: Mapping[str, str | Sequence[str] | None], file: str | None = None
+) -> ServerConfig:
     """Put the configuration together.
 
     Args:
         flags: The flags by name of their field, as they were typed; None where one was not given.
+        file: Path of a configuration file in TOML.
 
     Raises:
         ConfigError: With everything that is wrong, one fault a line.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    faults: list[str] = []
+    settings = _file_settings(file, faults) if file else {}
+    settings |= _variable_settings()
+    settings |= {
+        name: _Setting(value, flag_of(name))
+        for name, value in flags.items()
+        if value is not None and value != []
+    }
     try:
-        return ServerConfig(**given)  # type: ignore[arg-type]  # pydantic reads the text
+        config = ServerConfig.model_validate({name: s.value for name, s in settings.items()})
     except ValidationError as error:
-        faults = [
-            _fault(str(fault["loc"][0]), fault["msg"], fault["input"], given)
-            for fault in error.errors()
-        ]
-        raise ConfigError("\n".join(faults)) from error
+        faults += [_fault(settings[str(fault["loc"][0])], fault["msg"]) for fault in error.errors()]
+    faults += _contradictions(settings)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return config
 
 
-def _fault(name: str, message: str, value: object, flags: Mapping[str, object]) -> str:
-    origin = f"--{name.replace('_', '-')}" if name in flags else f"FERRYMAN_{name.upper()}"
+def _contradictions(settings: Mapping[str, _Setting]) -> Iterator[str]:
+    """Yield what is set without what it needs."""
+    needs = {
+        "tls_certificate": "tls_key",
+        "tls_key": "tls_certificate",
+        "tls_client_ca": "tls_certificate",
+    }
+    for name, needed in needs.items():
+        if name in settings and needed not in settings:
+            yield f"{settings[name].origin}: needs {flag_of(needed)} beside it"
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a field: ``--max-rows``, or ``BUNDLE``, which is an argument."""
+    return "BUNDLE" if name == "bundle" else f"--{name.replace('_', '-')}"
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a field: ``FERRYMAN_MAX_ROWS``."""
+    return f"FERRYMAN_{name.upper()}"
+
+
+def _variable_settings() -> dict[str, _Setting]:
+    """Read the variables of the fields; an empty one is none.
+
+    Variables of other names are left alone: Kubernetes makes some, as ``FERRYMAN_SERVICE_HOST``,
+    for every service that is called ferryman.
+    """
+    names = {variable_of(name): name for name in ServerConfig.model_fields}
+    return {
+        name: _Setting(value, variable)
+        for variable, name in names.items()
+        if (value := os.environ.get(variable))
+    }
+
+
+def _file_settings(file: str, faults: list[str]) -> dict[str, _Setting]:
+    """Read a configuration file; what is wrong with it as a file is added to the faults."""
+    try:
+        text = Path(file).read_text("utf-8")
+        tables = tomllib.loads(text)
+    except OSError as error:
+        faults.append(f"{file}: {error.strerror}")
+        return {}
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(f"{file}: is no TOML: {error}")
+        return {}
+    known = {section.table: section.model_fields for section in SECTIONS}
+    settings = {}
+    for table, key, value in _entries(tables):
+        path = f"{table}.{key}" if key else table
+        origin = f"{file}:{_line_of(table, key, text)}: {path}"
+        if key in known.get(table, ()):
+            settings[key] = _Setting(value, origin)
+        else:
+            faults.append(f"{origin}: {_unknown(table, key)}")
+    return settings
+
+
+def _entries(tables: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
+    """Yield table, key and value of every entry; the key is empty where there is no table."""
+    for table, content in tables.items():
+        if isinstance(content, dict):
+            yield from ((table, key, value) for key, value in content.items())
+        else:
+            yield table, "", content
+
+
+def _unknown(table: str, key: str) -> str:
+    """Return what to say of an entry that means nothing."""
+    tables = {name: section.table for section in SECTIONS for name in section.model_fields}
+    name = key or table
+    if name in tables:
+        return f"belongs into the table [{tables[name]}]"
+    close = get_close_matches(name, tables, n=1)
+    hint = f"; did you mean {tables[close[0]]}.{close[0]}?" if close else ""
+    return f"there is no such option{hint}"
+
+
+def _line_of(table: str, key: str, text: str) -> int:
+    """Return the line in which an entry begins, as far as it can be found by its spelling.
+
+    The parser does not tell; 1 stands for an entry that is spelt in a roundabout way.
+    """
+    inside = not key
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*\"?([\w-]+)\"?\s*\]", line):
+            inside = bool(key) and header[1] == table
+        elif inside and re.match(rf"\s*\"?{re.escape(key or table)}\"?\s*=", line):
+            return number
+    return 1
+
+
+def _fault(setting: _Setting, message: str) -> str:
     rule = (
         message.removeprefix("Value error, ")
         .replace("Input should", "must")
         .replace("must be a valid", "must be a")
+        .replace(" a integer", " an integer")
     )
-    return f"{origin}: {rule}, but is {value!r}"
+    return f"{setting.origin}: {rule}, but is {setting.value!r}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 MEBIBYTE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """What one request may be, and how much the server takes at once."""
 
@@ -22,9 +22,16 @@ class Limits:
     max_queued_tokens: int = 1 << 18
     """Source tokens that wait, of all requests together."""
     max_concurrent_calls: int = 1024
+    max_batch_items: int = 256
+    """Items of one batch that are worked on at a time."""
+    max_attention_weights: int = 4 * MEBIBYTE
+    """Weights in one matrix of attention, of 4 bytes each."""
+    max_glossary_entries: int = 1024
+    max_protected_phrases: int = 1024
+    """Phrases and patterns of what is copied as it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
     """When the server lets go of a connection that nobody uses.
 
@@ -36,6 +43,8 @@ class ConnectionLimits:
     """To send a complete HTTP/2 preface."""
     idle_seconds: float = 300.0
     """Without any call."""
+    max_connection_age_seconds: float = 0.0
+    """A connection is closed in good order after that; 0: never."""
     keepalive_seconds: float = 60.0
     """Without a byte, before the server pings; a peer that has vanished costs its calls so long."""
     keepalive_timeout_seconds: float = 20.0

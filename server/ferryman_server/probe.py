@@ -2,8 +2,9 @@
 
     python -m ferryman_server.probe
 
-exits with 0 when the health service at ``FERRYMAN_ADDRESS`` is SERVING, with 1 otherwise. Where the
-server listens on all addresses, the probe asks the loopback address.
+exits with 0 when the server of this configuration (``FERRYMAN_*``, and the file that
+``FERRYMAN_CONFIG`` names) is SERVING, with 1 otherwise. Where the main port speaks TLS or asks for
+keys, it asks the port for probes; where the server listens on all addresses, the loopback address.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from ferryman_server.config import CONFIG_VARIABLE, load_config
 
 TIMEOUT_SECONDS: Final = 3.0
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}
@@ -44,7 +47,9 @@ def probe(address: str) -> str | None:
 
 def main() -> int:
     """Probe the server of this machine."""
-    fault = probe(os.environ.get("FERRYMAN_ADDRESS") or "127.0.0.1:50051")
+    config = load_config({}, os.environ.get(CONFIG_VARIABLE) or None)
+    is_guarded = config.tls_certificate or config.keys_file
+    fault = probe(config.probe_address if is_guarded else config.address)
     if fault is not None:
         print(fault, file=sys.stderr)  # noqa: T201
     return 0 if fault is None else 1

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from ferryman_bundle.errors import one_line
 from ferryman_bundle.manifest import WEIGHTS
 from ferryman_bundle.sealed import SealedBundle
+from ferryman_server import runtime
 from ferryman_server.known_bundles import KnownBundles, cache_file
 from ferryman_server.runtime.trial import TrialOrder
 from ferryman_server.start_errors import BundleUnusableError
@@ -53,7 +53,7 @@ def release(
     Raises:
         BundleUnusableError: It does harm, or does not do what it says.
     """
-    key = f"{sealed.digest} {variant} onnxruntime-{version('onnxruntime')}"
+    key = f"{sealed.digest} {variant} onnxruntime-{runtime.VERSION}"
     if key in known:
         return
     reason = try_out(sealed, path, variant, limits)

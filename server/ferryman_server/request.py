@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ferryman_server.engine import LengthPenalty
+from ferryman_server.annotation import Detail
+from ferryman_server.engine import LengthPenalty, Priority
 from ferryman_server.text.passage import TextOptions
 
 
@@ -63,5 +64,10 @@ class TranslationRequest:
     """Most probable tokens after the prefix to go on from, instead of from the best; 0: off."""
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     text: TextOptions = field(default_factory=TextOptions)
+    priority: Priority = Priority.NORMAL
+    client: str = ""
+    """Who asks, as `Call.client`."""
+    detail: Detail = field(default_factory=Detail)
+    """What is to be known of each token and word."""
     deadline: float | None = None
     """The moment on `time.monotonic`'s clock after which the answer is of no use."""

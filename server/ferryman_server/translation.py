@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ferryman_bundle.manifest import LanguagePair
+from ferryman_server.annotation import Annotation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import ServiceError
+from ferryman_server.text.passage import Sentence
 from ferryman_server.text.span import Span
 
 
@@ -20,6 +22,15 @@ class WarningKind(StrEnum):
     SENTENCE_SPLIT = "sentence_split"
     TARGET_TRUNCATED = "target_truncated"
     UNKNOWN_CHARACTERS = "unknown_characters"
+    PLACEHOLDER_LOST = "placeholder_lost"
+    TRANSLATED_IN_PIECES = "translated_in_pieces"
+    MARKUP_LOST = "markup_lost"
+    REPETITION = "repetition"
+    UNUSUAL_LENGTH = "unusual_length"
+    SOURCE_COPIED = "source_copied"
+    WRONG_SCRIPT = "wrong_script"
+    NUMBER_MISSING = "number_missing"
+    ATTENTION_OMITTED = "attention_omitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,23 @@ _MESSAGES: Mapping[WarningKind, str] = {
     WarningKind.TARGET_TRUNCATED: (
         "the translation of the sentence reached its length limit and may be incomplete"
     ),
+    WarningKind.ATTENTION_OMITTED: "the matrix of attention is too large to be sent",
     WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
+    WarningKind.PLACEHOLDER_LOST: "this is not in the translation, or not where it belongs",
+    WarningKind.REPETITION: "the translation of the sentence repeats itself",
+    WarningKind.UNUSUAL_LENGTH: (
+        "the translation of the sentence is much shorter or longer than its source makes likely"
+    ),
+    WarningKind.SOURCE_COPIED: "the translation of the sentence is the sentence, or much of it",
+    WarningKind.WRONG_SCRIPT: (
+        "the translation of the sentence is in another script than its language"
+    ),
+    WarningKind.NUMBER_MISSING: "a number of the sentence is not in its translation",
+    WarningKind.MARKUP_LOST: "tags may be around other words than in the source",
+    WarningKind.TRANSLATED_IN_PIECES: (
+        "the model would have lost something that must be kept, so the parts of the sentence "
+        "around it were translated one by one"
+    ),
 }
 
 
@@ -60,6 +87,14 @@ class TranslatedSentence:
     token_count: int
     """Tokens of the translation; the end of the sentence counts where the model chose it."""
     finish_reason: FinishReason
+    ids: tuple[int, ...] = ()
+    """Tokens of the translation, without the end."""
+    token_log_probs: tuple[float, ...] = ()
+    """Of each token, and of the end where the model chose it."""
+    quality: float = 1.0
+    """Estimated, from 0 to 1."""
+    read: Sentence | None = None
+    """The sentence as the model read it; None where it read only pieces of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +109,15 @@ class TextHypothesis:
     token_count: int
     """The sum over the sentences."""
     sentences: tuple[TranslatedSentence, ...]
+    annotation: Annotation | None = None
+    """Of its tokens and words; None where nobody asked."""
+
+    @property
+    def quality(self) -> float:
+        """Estimated, from 0 to 1: that of its sentences, each counted by its tokens."""
+        tokens = sum(sentence.token_count for sentence in self.sentences)
+        weighed = sum(sentence.quality * sentence.token_count for sentence in self.sentences)
+        return weighed / tokens if tokens else 1.0
 
     @property
     def finish_reason(self) -> FinishReason:
@@ -90,6 +134,12 @@ class TextTranslation:
     """Best first; none where there is an error."""
     warnings: tuple[TranslationWarning, ...] = ()
     error: ServiceError | None = None
+    route: tuple[str, ...] = ()
+    """Languages that the text went through; none where it was translated directly."""
+    is_piecewise: bool = False
+    """Whether parts of sentences were translated one by one, around what must be kept."""
+    is_second: bool = False
+    """Whether a sentence is of a second try, after the first looked wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +167,7 @@ class TranslationResult:
     """One for each text, in order."""
     model: str
     """The model that translated, as ``name@version``."""
+    model_digest: str
     languages: LanguagePair
     decoding: AppliedOptions
     """The options applied: those of the request, and the model's where it had none."""

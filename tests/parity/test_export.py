@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
@@ -12,10 +14,19 @@ from typer.testing import CliRunner
 from ferryman_bundle import Bundle
 from ferryman_bundle.manifest import Storage
 from ferryman_export.commands.export import app
+from ferryman_export.graphs import model_graphs
+from ferryman_export.lowering import lower
 from ferryman_export.projection import FloatProjections
 from ferryman_export.recipe import FP32
-from ferryman_export.variants import lower_variant, weight_store
+from ferryman_export.variants import weight_store
+from ferryman_training.corpus import read_pairs
 from ferryman_training.decoding import decode_greedily
+from ferryman_training.model_config import TransformerConfig
+from ferryman_training.transformer import Transformer
+
+ROOT = Path(__file__).parents[2]
+VOCABULARY = 8192
+"""Of the default model."""
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +36,15 @@ def models(bundle):
 
 
 def test_the_same_model_gives_the_same_bytes(model, lowered):
-    again = lower_variant(model, FP32, FloatProjections(), weight_store(model))
-    assert again.graphs == lowered.graphs
-    assert again.values.keys() == lowered.values.keys()
-    for name, tensor in again.values.items():
-        assert tensor.tobytes() == lowered.values[name].tobytes()
+    """The encoder and a step: each graph is made by itself, in the same way."""
+    store = weight_store(model)
+    made = model_graphs(model, FP32, FloatProjections()).graphs
+    again = lower({name: made[name] for name in ("encoder", "step")}, store, opset=FP32.opset)
+    weights = store.values(Storage.INT8)
+    for name, graph in again.items():
+        assert graph == lowered.graphs[name]
+        for initializer, place in graph.initializers.items():
+            assert weights.values(place).tobytes() == lowered.values[initializer].tobytes()
 
 
 def test_weights_are_stored_once_and_as_bytes(bundle, model):
@@ -40,13 +55,38 @@ def test_weights_are_stored_once_and_as_bytes(bundle, model):
         for entry in weights.values()
         if entry.storage is Storage.INT8
     )
-    # Steps have the scale of their scores in the query's projection, the scorer has it apart.
-    twice = sum(layer.cross.query.weight.numel() for layer in model.decoder_layers)
-    assert stored == matrices + twice
+    assert stored == matrices
     size = sum(bundle.manifest.files[f].size for f in ("weights.safetensors",))
     vectors = sum(p.numel() for p in model.parameters() if p.ndim == 1)
     scales = sum(p.shape[0] for p in model.parameters() if p.ndim == 2)
-    assert size < matrices + twice + 4 * (vectors + scales) + 16_384
+    assert size < matrices + 4 * (vectors + scales) + 16_384
+
+
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_a_variant_of_the_default_model_is_little_more_than_its_parameters(variant):
+    """Graphs, tensors that are no parameters and headers: not five parts in a hundred."""
+    directory = ROOT / "models" / "en-fr" / "ferryman_model_en_fr" / "bundle"
+    manifest = Bundle.load(directory).manifest
+    entries = manifest.variants[variant].graphs.values()
+    tensors = {place.tensor for entry in entries for place in entry.initializers.values()}
+    assert tensors <= manifest.weights.keys()
+    on_disk = (directory / "weights.safetensors").stat().st_size
+    on_disk += sum((directory / file).stat().st_size for file in {entry.file for entry in entries})
+    shapes = [p.shape for p in Transformer(TransformerConfig(), VOCABULARY).parameters()]
+    assert sum(math.prod(shape) for shape in shapes) == manifest.parameters
+    unique = sum(
+        math.prod(shape) + 4 * shape[0] if len(shape) == 2 else 4 * shape[0] for shape in shapes
+    )
+    assert unique < on_disk < 1.05 * unique
+
+
+def test_equal_graphs_are_one_file(bundle, bundle_directory):
+    """The scorer of int8 is that of fp32, and state moves in the same way in both."""
+    fp32, int8 = (bundle.manifest.variants[name].graphs for name in ("fp32", "int8"))
+    shared = {name for name in fp32 if fp32[name].file == int8[name].file}
+    assert shared == {"scorer", "admit", "reorder", "release"}
+    files = [path for path in bundle_directory.iterdir() if path.suffix == ".onnx"]
+    assert len({path.read_bytes() for path in files}) == len(files)
 
 
 def test_encoder_and_step_share_the_embedding_and_the_steps_all_weights(bundle):
@@ -162,3 +202,22 @@ def test_missing_sentences_are_named(checkpoint, tmp_path):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 1
     assert "none.tsv: cannot be read" in result.stderr.replace("\n", "")
+
+
+@pytest.mark.deep
+def test_a_shortlist_is_learnt_stored_and_measured(checkpoint, tmp_path):
+    directory = tmp_path / "bundle"
+    arguments = [checkpoint, directory, "--shortlist", "--sentence-count", 8, "--test-count", 16]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    bundle = Bundle.load(directory)
+    section, lists = bundle.manifest.shortlist, bundle.shortlist()
+    assert section.loss is not None
+    assert section.bleu_cost == section.loss.bleu
+    assert 100 < section.max_candidates < bundle.manifest.tokens.vocabulary_size
+    pair = read_pairs(ROOT / "tests" / "data" / "sample.en-fr.tsv")[0]
+    candidates = lists.candidates(bundle.tokenizer.encode(pair.source))
+    share = np.isin(bundle.tokenizer.encode(pair.target), candidates).mean()
+    assert share > 0.8
+    assert all("step_shortlist" in v.graphs for v in bundle.manifest.variants.values())
+    assert "## Shortlist" in bundle.card

@@ -7,18 +7,24 @@ CPUs, and is far below what any real fault makes.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from ferryman_bundle import StateKind
+from ferryman_bundle.manifest import Storage
 from ferryman_bundle.tokenizer import BOS
+from ferryman_bundle.variant import Part
+from ferryman_export.calibration import calibrate
 from ferryman_export.greedy import decode_graphs_greedily
 from ferryman_export.parity import Comparison, compare_teacher_forced
-from ferryman_export.projection import FloatProjections
-from ferryman_export.recipe import FP32
+from ferryman_export.projection import FloatProjections, Int8Projections
+from ferryman_export.recipe import FP32, INT8
+from ferryman_export.rounding import round_weights
 from ferryman_export.runner import GraphRunner
 from ferryman_export.variants import lower_variant, weight_store
 from ferryman_training.batching import TokenPair
@@ -27,6 +33,8 @@ from ferryman_training.model_config import RecurrentConfig
 from ferryman_training.seq2seq import build_model
 
 TOLERANCE = 1e-5
+ROUNDING = 0.5
+"""Largest difference of a log-probability in bytes, of models of random weights."""
 VOCABULARY = 300
 WIDTH = 40  # no multiple of what a vector register holds
 
@@ -38,6 +46,8 @@ QUICK = {
         "bridge": "zero",
         "tied_embeddings": False,
     },
+}
+SLOWER = {
     "rnn luong dot one way": {"cell": "rnn", "score": "dot", "bidirectional": False},
     "lstm luong concat copied": {"cell": "lstm", "score": "concat", "bridge": "copy"},
     "gru without attention": {"cell": "gru", "attention": "none", "bridge": "copy"},
@@ -68,14 +78,43 @@ def build(settings, seed):
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
-    return model
+    return round_weights(model, Storage.INT8)
 
 
-@pytest.fixture(scope="module", params=QUICK.values(), ids=QUICK.keys())
-def exported(request):
-    model = build(request.param, request.config.option.seed)
-    lowered = lower_variant(model, FP32, FloatProjections(), weight_store(model))
+@pytest.fixture(scope="module")
+def exports(request):
+    """Models by name, each with its store of weights and its graphs in float, made once."""
+
+    @functools.cache
+    def export(name):
+        model = build((QUICK | SLOWER)[name], request.config.option.seed)
+        store = weight_store(model)
+        return model, store, lower_variant(model, FP32, FloatProjections(), store)
+
+    return export
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*QUICK, *(pytest.param(name, marks=pytest.mark.deep) for name in SLOWER)],
+)
+def exported(request, exports):
+    model, _, lowered = exports(request.param)
     return model, lowered, lowered.state, GraphRunner(lowered)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "lstm luong general fed",
+        pytest.param("gru bahdanau zero untied", marks=pytest.mark.deep),
+    ],
+)
+def in_bytes(request, exports, pairs):
+    """A model, and its graphs in bytes."""
+    model, store, plain = exports(request.param)
+    projections = Int8Projections(calibrate(model, pairs))
+    return model, lower_variant(model, INT8, projections, store, scorer=plain.graphs["scorer"])
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +162,28 @@ def test_every_wrong_matrix_is_noticed(exported, pairs):
         harmed = dataclasses.replace(lowered, values={**lowered.values, name: wrong})
         comparison = compared(model, GraphRunner(harmed), pairs[:6])
         assert max(comparison.worst.values()) > 10 * TOLERANCE, name
+
+
+def test_graphs_in_bytes_are_near_the_model(in_bytes, pairs):
+    model, lowered = in_bytes
+    comparison = compared(model, GraphRunner(lowered), pairs)
+    assert comparison.worst["log_probs"] < ROUNDING
+    assert comparison.agreed / comparison.steps > 0.8
+
+
+def test_every_product_of_a_step_in_bytes_is_one(in_bytes):
+    """Of the matrices, that is; attention multiplies what no calibration knows."""
+    _, lowered = in_bytes
+    step = onnx.load_model_from_string(lowered.graphs["step"].file).graph
+    assert not [node for node in step.node if node.op_type == "Gemm"]
+    parts = {place.part for place in lowered.graphs["step"].initializers.values()}
+    assert parts == {Part.VALUES, Part.SCALES, Part.FLOATS}
+    floats = [
+        lowered.values[name].ndim
+        for name, place in lowered.graphs["step"].initializers.items()
+        if place.part is Part.FLOATS
+    ]
+    assert set(floats) <= {1}
 
 
 @pytest.mark.deep
@@ -189,10 +250,7 @@ def narrowed(scripts, width):
     return [dataclasses.replace(s, fed=np.ascontiguousarray(s.fed[:, :width])) for s in scripts]
 
 
-@pytest.mark.parametrize("width", [1, 4])
-def test_company_and_padding_change_no_bit(exported, scripts, width):
-    *_, runner = exported
-    scripts = narrowed(scripts, width)
+def check_company(runner, scripts):
     alone = [play(runner, [script])[0] for script in scripts]
     for company in (2, 7, 32):
         for start in range(0, len(scripts) - company + 1, company):
@@ -200,3 +258,13 @@ def test_company_and_padding_change_no_bit(exported, scripts, width):
             assert found == alone[start : start + company]
     for length in (96, 264):
         assert play(runner, scripts[:8], length=length) == alone[:8]
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_company_and_padding_change_no_bit(exported, scripts, width):
+    check_company(exported[-1], narrowed(scripts, width))
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_company_and_padding_change_no_bit_in_bytes(in_bytes, scripts, width):
+    check_company(GraphRunner(in_bytes[1]), narrowed(scripts, width))

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,13 +146,62 @@ class ServerProcess:
     def address(self) -> str:
         return self.wait_for(r"listens on +(\S+)")[1]
 
+    def metrics(self) -> dict[str, float]:
+        """The metrics as they are now: ``ferryman_calls_total{code="OK",method="Check"}``: 1.0."""
+        address = self.wait_for(r"metrics +http://(\S+)/metrics")[1]
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as response:
+            text = response.read().decode("utf-8")
+        samples = (line.rpartition(" ") for line in text.splitlines() if line[0] != "#")
+        return {name: float(value) for name, _, value in samples}
+
+    def total(self, family: str) -> float:
+        """The sum of all series of a metric."""
+        metrics = self.metrics().items()
+        return sum(value for name, value in metrics if name.partition("{")[0] == family)
+
+    def check_books(self, seconds: float = 30) -> None:
+        """Wait until the server is quiet; then whatever was admitted must have ended somehow."""
+        give_up = time.monotonic() + seconds
+        while self.total("ferryman_queue_jobs") + self.total("ferryman_batch_jobs"):
+            assert time.monotonic() < give_up, "sentences are still decoded for nobody"
+            time.sleep(0.01)
+        metrics = self.metrics()
+        series = [n for n in metrics if n.startswith("ferryman_jobs_admitted_total")]
+        assert series, "no model has an engine"
+        for name in series:
+            ended = name.replace("admitted", "ended").removesuffix("}")
+            outcomes = {n: v for n, v in metrics.items() if n.startswith(ended)}
+            assert len(outcomes) == 4
+            assert metrics[name] == sum(outcomes.values()), outcomes
+
+    def check_last_books(self) -> None:
+        """The same of a server that has ended in good order, from its last line."""
+        for books in re.findall(r"INFO books (.*)", self.log):
+            facts = {n: int(v) for n, v in re.findall(r"(\w+)=(\d+)(?= |$)", books)}
+            ended = sum(facts[n] for n in ("completed", "failed", "cancelled", "expired"))
+            assert facts["admitted"] == ended, books
+
     def end(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
         """Send a signal and return the exit code, with the whole log read."""
         self.process.send_signal(number)
         code = self.process.wait(seconds)
         with self._more:
             assert self._more.wait_for(lambda: self._ended, seconds)
+        self.check_last_books()
         return code
+
+
+_RUNNING: list[ServerProcess] = []
+"""Servers that tests have started and not ended."""
+
+
+@pytest.fixture(autouse=True)
+def _books_balance():
+    """After every test, every server that still runs has accounted for all that it admitted."""
+    yield
+    for server in _RUNNING:
+        if server.process.poll() is None:
+            server.check_books()
 
 
 Serving = Callable[..., AbstractContextManager[ServerProcess]]
@@ -161,10 +212,12 @@ def serving() -> Serving:
     """Serve a bundle in a process of its own: ``with serving(bundle, *flags) as server``."""
 
     @contextmanager
-    def serve(bundle: Path, *flags: str, **variables: str) -> Iterator[ServerProcess]:
-        command = [sys.executable, "-m", "ferryman", "serve", str(bundle)]
+    def serve(
+        bundle: Path, *flags: str, program: Sequence[str] = ("-m", "ferryman"), **variables: str
+    ) -> Iterator[ServerProcess]:
+        command = [sys.executable, *program, "serve", str(bundle)]
         with subprocess.Popen(
-            [*command, "--address", "127.0.0.1:0", *flags],
+            [*command, "--address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0", *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -174,8 +227,11 @@ def serving() -> Serving:
             server = ServerProcess(process)
             try:
                 server.wait_for("Stop: +Ctrl-C")
+                _RUNNING.append(server)
                 yield server
             finally:
+                if server in _RUNNING:
+                    _RUNNING.remove(server)
                 if process.poll() is None:
                     process.kill()
 

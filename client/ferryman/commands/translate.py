@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,16 +12,31 @@ from typing import Annotated
 import typer
 
 from ferryman.channel import DEFAULT_ADDRESS
+from ferryman.commands.connection import connected
+from ferryman.commands.conversation import converse
 from ferryman.commands.lines import InputError, open_lines
+from ferryman.commands.local import Local, local_server
+from ferryman.commands.options import (
+    BeamSize,
+    ModelName,
+    ServerAddress,
+    SourceLanguage,
+    TargetLanguage,
+    Timeout,
+    errors_explained,
+    search_of,
+    tell,
+)
 from ferryman.commands.progress import progress_of
-from ferryman.commands.rendering import Render, explained, json_line, notes_on, plain_line
-from ferryman.errors import FerrymanError, InvalidRequestError
+from ferryman.commands.rendering import Render, json_line, notes_on, plain_line
+from ferryman.errors import InvalidRequestError
 from ferryman.exit_codes import ExitCode
 from ferryman.results import Translation
-from ferryman.search import Beam, Greedy
 
 TranslateEach = Callable[[Iterable[str]], Generator[Translation, None, None]]
 """Translates lines in the way that the command line asks for."""
+
+_VERB = "translate"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -33,32 +48,19 @@ def translate(
         typer.Argument(metavar="[TEXT]", help="Text to translate; without it, lines of stdin."),
     ] = None,
     *,
-    source: Annotated[
-        str, typer.Option("--from", metavar="LANGUAGE", help="Language of the text, as en.")
-    ] = "",
-    target: Annotated[
-        str, typer.Option("--to", metavar="LANGUAGE", help="Language to translate into, as fr.")
-    ] = "",
+    source: SourceLanguage = "",
+    target: TargetLanguage = "",
     file: Annotated[
         Path | None, typer.Option(metavar="PATH", help="File to translate, line by line.")
     ] = None,
-    server: Annotated[
-        str, typer.Option(metavar="ADDRESS", envvar="FERRYMAN_SERVER", help="Server to ask.")
-    ] = DEFAULT_ADDRESS,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Model, as name or name@version.")
-    ] = "",
-    beam: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="SIZE", help="Size of the beam; 1 is greedy search."),
-    ] = None,
+    server: ServerAddress = DEFAULT_ADDRESS,
+    local: Local = False,
+    model: ModelName = "",
+    beam: BeamSize = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each text.")
     ] = False,
-    timeout: Annotated[
-        float,
-        typer.Option(min=0.001, metavar="SECONDS", help="Longest time for one request."),
-    ] = 300.0,
+    timeout: Timeout = 300.0,
 ) -> None:
     """Translate a text, the lines of a file, or the lines of stdin.
 
@@ -70,22 +72,22 @@ def translate(
     """
     if words and file:
         raise typer.BadParameter("a text and --file exclude each other")
-    # Only now: --help, and a wrong option, need no gRPC.
-    from ferryman.client import Client
-
-    try:
-        client = Client(server, timeout=timeout)
-    except ValueError as fault:
-        raise typer.BadParameter(str(fault), param_hint="--server") from None
-    search = None if beam is None else Greedy() if beam == 1 else Beam(beam)
-    with client, _errors_explained():
+    search = search_of(beam)
+    with errors_explained(_VERB), ExitStack() as stack:
+        if local:
+            server, model = stack.enter_context(local_server(model)), ""
+        client = stack.enter_context(connected(server, timeout=timeout))
         if words:
             with _texts_named(lambda _: "the text"):
                 translation = client.translate(
                     _argument(words), source=source, target=target, model=model, search=search
                 )
             _print(json_line(translation) if as_json else translation.text)
-            _tell(notes_on(translation))
+            tell(_VERB, notes_on(translation))
+        elif file is None and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
+            converse(
+                partial(client.stream, source=source, target=target, model=model, search=search)
+            )
         else:
             each = partial(
                 client.translate_each, source=source, target=target, model=model, search=search
@@ -127,25 +129,14 @@ def _translate_lines(each: TranslateEach, file: Path | None, render: Render) -> 
                 for number, translation in enumerate(translations, before + 1):
                     failed += translation.error is not None
                     _print(render(translation))
-                    _tell(notes_on(translation), f"line {number}: ")
+                    tell(_VERB, notes_on(translation), f"line {number}: ")
                     advance(len(translation.source.encode()) + 1)
             sys.stdout.flush()
     if reader.fault is not None:
         raise reader.fault
     if failed:
-        _tell([f"{failed} of {number} lines have no translation"])
+        tell(_VERB, [f"{failed} of {number} lines have no translation"])
         raise typer.Exit(ExitCode.FAILURE)
-
-
-@contextmanager
-def _errors_explained() -> Iterator[None]:
-    """Turn the error of a call into a message that says what to do, and an exit code."""
-    try:
-        yield
-    except FerrymanError as error:
-        sys.stdout.flush()  # what is done comes before what is not
-        _tell([explained(error)])
-        raise typer.Exit(error.exit_code) from error
 
 
 @contextmanager
@@ -159,8 +150,3 @@ def _texts_named(name: Callable[[int], str]) -> Iterator[None]:
 
 def _print(result: str) -> None:
     sys.stdout.buffer.write(result.encode() + b"\n")
-
-
-def _tell(notes: Iterable[str], where: str = "") -> None:
-    for note in notes:
-        print(f"ferryman translate: {where}{note}", file=sys.stderr)

@@ -20,6 +20,12 @@ class LongInputPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LONG_INPUT_POLICY_TRUNCATE: _ClassVar[LongInputPolicy]
     LONG_INPUT_POLICY_ERROR: _ClassVar[LongInputPolicy]
 
+class GlossaryMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GLOSSARY_MODE_UNSPECIFIED: _ClassVar[GlossaryMode]
+    GLOSSARY_MODE_FORCE: _ClassVar[GlossaryMode]
+    GLOSSARY_MODE_PREFER: _ClassVar[GlossaryMode]
+
 class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PRIORITY_UNSPECIFIED: _ClassVar[Priority]
@@ -33,6 +39,9 @@ LONG_INPUT_POLICY_UNSPECIFIED: LongInputPolicy
 LONG_INPUT_POLICY_SPLIT: LongInputPolicy
 LONG_INPUT_POLICY_TRUNCATE: LongInputPolicy
 LONG_INPUT_POLICY_ERROR: LongInputPolicy
+GLOSSARY_MODE_UNSPECIFIED: GlossaryMode
+GLOSSARY_MODE_FORCE: GlossaryMode
+GLOSSARY_MODE_PREFER: GlossaryMode
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_LOW: Priority
 PRIORITY_NORMAL: Priority
@@ -119,26 +128,38 @@ class OutputOptions(_message.Message):
     def __init__(self, tokens: _Optional[bool] = ..., alignments: _Optional[bool] = ..., attention: _Optional[bool] = ..., sentences: _Optional[bool] = ..., quality: _Optional[bool] = ..., alternatives_at_prefix: _Optional[int] = ...) -> None: ...
 
 class TextOptions(_message.Message):
-    __slots__ = ("split_sentences", "long_input", "keep_newlines", "placeholder_patterns")
+    __slots__ = ("split_sentences", "long_input", "keep_newlines", "placeholder_patterns", "protect_spans", "translated_attributes", "second_try")
     SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     LONG_INPUT_FIELD_NUMBER: _ClassVar[int]
     KEEP_NEWLINES_FIELD_NUMBER: _ClassVar[int]
     PLACEHOLDER_PATTERNS_FIELD_NUMBER: _ClassVar[int]
+    PROTECT_SPANS_FIELD_NUMBER: _ClassVar[int]
+    TRANSLATED_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    SECOND_TRY_FIELD_NUMBER: _ClassVar[int]
     split_sentences: bool
     long_input: LongInputPolicy
     keep_newlines: bool
     placeholder_patterns: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, split_sentences: _Optional[bool] = ..., long_input: _Optional[_Union[LongInputPolicy, str]] = ..., keep_newlines: _Optional[bool] = ..., placeholder_patterns: _Optional[_Iterable[str]] = ...) -> None: ...
+    protect_spans: bool
+    translated_attributes: _containers.RepeatedScalarFieldContainer[str]
+    second_try: bool
+    def __init__(self, split_sentences: _Optional[bool] = ..., long_input: _Optional[_Union[LongInputPolicy, str]] = ..., keep_newlines: _Optional[bool] = ..., placeholder_patterns: _Optional[_Iterable[str]] = ..., protect_spans: _Optional[bool] = ..., translated_attributes: _Optional[_Iterable[str]] = ..., second_try: _Optional[bool] = ...) -> None: ...
 
 class GlossaryConfig(_message.Message):
-    __slots__ = ("glossary", "ignore_case", "entries")
+    __slots__ = ("glossary", "ignore_case", "entries", "mode", "bias", "match_inflections")
     GLOSSARY_FIELD_NUMBER: _ClassVar[int]
     IGNORE_CASE_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    MATCH_INFLECTIONS_FIELD_NUMBER: _ClassVar[int]
     glossary: str
     ignore_case: bool
     entries: _containers.RepeatedCompositeFieldContainer[GlossaryEntry]
-    def __init__(self, glossary: _Optional[str] = ..., ignore_case: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[GlossaryEntry, _Mapping]]] = ...) -> None: ...
+    mode: GlossaryMode
+    bias: float
+    match_inflections: bool
+    def __init__(self, glossary: _Optional[str] = ..., ignore_case: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[GlossaryEntry, _Mapping]]] = ..., mode: _Optional[_Union[GlossaryMode, str]] = ..., bias: _Optional[float] = ..., match_inflections: _Optional[bool] = ...) -> None: ...
 
 class GlossaryEntry(_message.Message):
     __slots__ = ("source", "target")

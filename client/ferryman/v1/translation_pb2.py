@@ -22,39 +22,50 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from ferryman.v1 import options_pb2 as ferryman_dot_v1_dot_options__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65rryman/v1/translation.proto\x12\x0b\x66\x65rryman.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xea\x01\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.ferryman.v1.Hypothesis\x12\x1e\n\x16\x64\x65tected_language_code\x18\x02 \x01(\t\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.ferryman.v1.TranslationWarning\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x12\r\n\x05route\x18\x05 \x03(\t\x12)\n\rsource_tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\"\xde\x02\n\nHypothesis\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x13\n\x0btoken_count\x18\x04 \x01(\r\x12\x30\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\x12\"\n\x06tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\x12.\n\nalignments\x18\x07 \x03(\x0b\x32\x1a.ferryman.v1.AlignmentLink\x12/\n\tattention\x18\x08 \x01(\x0b\x32\x1c.ferryman.v1.AttentionMatrix\x12(\n\tsentences\x18\t \x03(\x0b\x32\x15.ferryman.v1.Sentence\x12\x14\n\x07quality\x18\n \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_quality\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\"U\n\x05Token\x12\r\n\x05piece\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\r\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x1f\n\x04span\x18\x04 \x01(\x0b\x32\x11.ferryman.v1.Span\"e\n\rAlignmentLink\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\x0e\n\x06weight\x18\x03 \x01(\x02\"A\n\x0f\x41ttentionMatrix\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x02 \x01(\r\x12\x0f\n\x07weights\x18\x03 \x03(\x02\"\xb8\x01\n\x08Sentence\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08log_prob\x18\x04 \x01(\x02\x12\x13\n\x0btoken_count\x18\x05 \x01(\r\x12\x30\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\"n\n\x12TranslationWarning\x12&\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x18.ferryman.v1.WarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1f\n\x04span\x18\x03 \x01(\x0b\x32\x11.ferryman.v1.Span\"c\n\x05Usage\x12\x19\n\x11source_characters\x18\x01 \x01(\x04\x12\x11\n\tsentences\x18\x02 \x01(\x04\x12\x15\n\rsource_tokens\x18\x03 \x01(\x04\x12\x15\n\rtarget_tokens\x18\x04 \x01(\x04\"\xdc\x01\n\x07Timings\x12\x31\n\x0etotal_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14preparation_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0equeue_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x64\x65\x63ode_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\x80\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46INISH_REASON_EOS\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x02\x12\x1c\n\x18\x46INISH_REASON_LOOP_GUARD\x10\x03*\xda\x01\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12!\n\x1dWARNING_CODE_SOURCE_TRUNCATED\x10\x01\x12\x1f\n\x1bWARNING_CODE_SENTENCE_SPLIT\x10\x02\x12!\n\x1dWARNING_CODE_TARGET_TRUNCATED\x10\x03\x12#\n\x1fWARNING_CODE_UNKNOWN_CHARACTERS\x10\x04\x12!\n\x1dWARNING_CODE_PLACEHOLDER_LOST\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65rryman/v1/translation.proto\x12\x0b\x66\x65rryman.v1\x1a\x19\x66\x65rryman/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xdd\x02\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.ferryman.v1.Hypothesis\x12\x1e\n\x16\x64\x65tected_language_code\x18\x02 \x01(\t\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.ferryman.v1.TranslationWarning\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x12\r\n\x05route\x18\x05 \x03(\t\x12)\n\rsource_tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\x12\x34\n\x10glossary_matches\x18\x07 \x03(\x0b\x32\x1a.ferryman.v1.GlossaryMatch\x12\'\n\x08\x66\x61llback\x18\x08 \x01(\x0e\x32\x15.ferryman.v1.Fallback\x12\x12\n\nsecond_try\x18\t \x01(\x08\"\x91\x01\n\rGlossaryMatch\x12)\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1a.ferryman.v1.GlossaryEntry\x12!\n\x06source\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\x08\x12!\n\x06target\x18\x04 \x01(\x0b\x32\x11.ferryman.v1.Span\"\xf8\x02\n\nHypothesis\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x13\n\x0btoken_count\x18\x04 \x01(\r\x12\x30\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\x12\"\n\x06tokens\x18\x06 \x03(\x0b\x32\x12.ferryman.v1.Token\x12.\n\nalignments\x18\x07 \x03(\x0b\x32\x1a.ferryman.v1.AlignmentLink\x12/\n\tattention\x18\x08 \x01(\x0b\x32\x1c.ferryman.v1.AttentionMatrix\x12(\n\tsentences\x18\t \x03(\x0b\x32\x15.ferryman.v1.Sentence\x12\x14\n\x07quality\x18\n \x01(\x02H\x00\x88\x01\x01\x12\x18\n\x10moses_alignments\x18\x0b \x01(\tB\n\n\x08_quality\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\"U\n\x05Token\x12\r\n\x05piece\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\r\x12\x10\n\x08log_prob\x18\x03 \x01(\x02\x12\x1f\n\x04span\x18\x04 \x01(\x0b\x32\x11.ferryman.v1.Span\"\x8f\x01\n\rAlignmentLink\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\x0e\n\x06weight\x18\x03 \x01(\x02\x12\x13\n\x0bsource_word\x18\x04 \x01(\r\x12\x13\n\x0btarget_word\x18\x05 \x01(\r\"A\n\x0f\x41ttentionMatrix\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x02 \x01(\r\x12\x0f\n\x07weights\x18\x03 \x03(\x02\"\xda\x01\n\x08Sentence\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.ferryman.v1.Span\x12!\n\x06target\x18\x02 \x01(\x0b\x32\x11.ferryman.v1.Span\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08log_prob\x18\x04 \x01(\x02\x12\x13\n\x0btoken_count\x18\x05 \x01(\r\x12\x30\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x19.ferryman.v1.FinishReason\x12\x14\n\x07quality\x18\x07 \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_quality\"n\n\x12TranslationWarning\x12&\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x18.ferryman.v1.WarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1f\n\x04span\x18\x03 \x01(\x0b\x32\x11.ferryman.v1.Span\"U\n\x10TranslationDelta\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0btoken_count\x18\x03 \x01(\r\x12\x0f\n\x07is_last\x18\x04 \x01(\x08\"\xef\x02\n\x10TranslationScore\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x10\n\x08log_prob\x18\x02 \x01(\x02\x12\x13\n\x0btoken_count\x18\x03 \x01(\r\x12)\n\rsource_tokens\x18\x04 \x03(\x0b\x32\x12.ferryman.v1.Token\x12)\n\rtarget_tokens\x18\x05 \x03(\x0b\x32\x12.ferryman.v1.Token\x12.\n\nalignments\x18\x06 \x03(\x0b\x32\x1a.ferryman.v1.AlignmentLink\x12\x18\n\x10moses_alignments\x18\x07 \x01(\t\x12/\n\tattention\x18\x08 \x01(\x0b\x32\x1c.ferryman.v1.AttentionMatrix\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12\x31\n\x08warnings\x18\n \x03(\x0b\x32\x1f.ferryman.v1.TranslationWarning\"3\n\rTokenizedText\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.ferryman.v1.Token\"c\n\x05Usage\x12\x19\n\x11source_characters\x18\x01 \x01(\x04\x12\x11\n\tsentences\x18\x02 \x01(\x04\x12\x15\n\rsource_tokens\x18\x03 \x01(\x04\x12\x15\n\rtarget_tokens\x18\x04 \x01(\x04\"\xdc\x01\n\x07Timings\x12\x31\n\x0etotal_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14preparation_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0equeue_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x64\x65\x63ode_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*Q\n\x08\x46\x61llback\x12\x18\n\x14\x46\x41LLBACK_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41LLBACK_PIECEWISE\x10\x01\x12\x13\n\x0f\x46\x41LLBACK_SOURCE\x10\x02*\x80\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46INISH_REASON_EOS\x10\x01\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x02\x12\x1c\n\x18\x46INISH_REASON_LOOP_GUARD\x10\x03*\xd1\x04\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12!\n\x1dWARNING_CODE_SOURCE_TRUNCATED\x10\x01\x12\x1f\n\x1bWARNING_CODE_SENTENCE_SPLIT\x10\x02\x12!\n\x1dWARNING_CODE_TARGET_TRUNCATED\x10\x03\x12#\n\x1fWARNING_CODE_UNKNOWN_CHARACTERS\x10\x04\x12!\n\x1dWARNING_CODE_PLACEHOLDER_LOST\x10\x05\x12%\n!WARNING_CODE_TRANSLATED_IN_PIECES\x10\x06\x12\x1c\n\x18WARNING_CODE_MARKUP_LOST\x10\x07\x12*\n&WARNING_CODE_GLOSSARY_TERM_NOT_APPLIED\x10\x08\x12\x1b\n\x17WARNING_CODE_REPETITION\x10\t\x12\x1f\n\x1bWARNING_CODE_UNUSUAL_LENGTH\x10\n\x12\x1e\n\x1aWARNING_CODE_SOURCE_COPIED\x10\x0b\x12\x1d\n\x19WARNING_CODE_WRONG_SCRIPT\x10\x0c\x12\x1f\n\x1bWARNING_CODE_NUMBER_MISSING\x10\r\x12\x1c\n\x18WARNING_CODE_LOW_QUALITY\x10\x0e\x12$\n WARNING_CODE_UNEXPECTED_LANGUAGE\x10\x0f\x12\"\n\x1eWARNING_CODE_ATTENTION_OMITTED\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ferryman.v1.translation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=1610
-  _globals['_FINISHREASON']._serialized_end=1738
-  _globals['_WARNINGCODE']._serialized_start=1741
-  _globals['_WARNINGCODE']._serialized_end=1959
-  _globals['_TRANSLATION']._serialized_start=104
-  _globals['_TRANSLATION']._serialized_end=338
-  _globals['_HYPOTHESIS']._serialized_start=341
-  _globals['_HYPOTHESIS']._serialized_end=691
-  _globals['_SPAN']._serialized_start=693
-  _globals['_SPAN']._serialized_end=727
-  _globals['_TOKEN']._serialized_start=729
-  _globals['_TOKEN']._serialized_end=814
-  _globals['_ALIGNMENTLINK']._serialized_start=816
-  _globals['_ALIGNMENTLINK']._serialized_end=917
-  _globals['_ATTENTIONMATRIX']._serialized_start=919
-  _globals['_ATTENTIONMATRIX']._serialized_end=984
-  _globals['_SENTENCE']._serialized_start=987
-  _globals['_SENTENCE']._serialized_end=1171
-  _globals['_TRANSLATIONWARNING']._serialized_start=1173
-  _globals['_TRANSLATIONWARNING']._serialized_end=1283
-  _globals['_USAGE']._serialized_start=1285
-  _globals['_USAGE']._serialized_end=1384
-  _globals['_TIMINGS']._serialized_start=1387
-  _globals['_TIMINGS']._serialized_end=1607
+  _globals['_FALLBACK']._serialized_start=2512
+  _globals['_FALLBACK']._serialized_end=2593
+  _globals['_FINISHREASON']._serialized_start=2596
+  _globals['_FINISHREASON']._serialized_end=2724
+  _globals['_WARNINGCODE']._serialized_start=2727
+  _globals['_WARNINGCODE']._serialized_end=3320
+  _globals['_TRANSLATION']._serialized_start=131
+  _globals['_TRANSLATION']._serialized_end=480
+  _globals['_GLOSSARYMATCH']._serialized_start=483
+  _globals['_GLOSSARYMATCH']._serialized_end=628
+  _globals['_HYPOTHESIS']._serialized_start=631
+  _globals['_HYPOTHESIS']._serialized_end=1007
+  _globals['_SPAN']._serialized_start=1009
+  _globals['_SPAN']._serialized_end=1043
+  _globals['_TOKEN']._serialized_start=1045
+  _globals['_TOKEN']._serialized_end=1130
+  _globals['_ALIGNMENTLINK']._serialized_start=1133
+  _globals['_ALIGNMENTLINK']._serialized_end=1276
+  _globals['_ATTENTIONMATRIX']._serialized_start=1278
+  _globals['_ATTENTIONMATRIX']._serialized_end=1343
+  _globals['_SENTENCE']._serialized_start=1346
+  _globals['_SENTENCE']._serialized_end=1564
+  _globals['_TRANSLATIONWARNING']._serialized_start=1566
+  _globals['_TRANSLATIONWARNING']._serialized_end=1676
+  _globals['_TRANSLATIONDELTA']._serialized_start=1678
+  _globals['_TRANSLATIONDELTA']._serialized_end=1763
+  _globals['_TRANSLATIONSCORE']._serialized_start=1766
+  _globals['_TRANSLATIONSCORE']._serialized_end=2133
+  _globals['_TOKENIZEDTEXT']._serialized_start=2135
+  _globals['_TOKENIZEDTEXT']._serialized_end=2186
+  _globals['_USAGE']._serialized_start=2188
+  _globals['_USAGE']._serialized_end=2287
+  _globals['_TIMINGS']._serialized_start=2290
+  _globals['_TIMINGS']._serialized_end=2510
 # @@protoc_insertion_point(module_scope)

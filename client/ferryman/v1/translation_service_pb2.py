@@ -28,7 +28,7 @@ from ferryman.v1 import translation_pb2 as ferryman_dot_v1_dot_translation__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ferryman/v1/translation_service.proto\x12\x0b\x66\x65rryman.v1\x1a\x17\x66\x65rryman/v1/model.proto\x1a\x19\x66\x65rryman/v1/options.proto\x1a\x1d\x66\x65rryman/v1/translation.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x04\n\x14TranslateTextRequest\x12\x10\n\x08\x63ontents\x18\x01 \x03(\t\x12\x11\n\tmime_type\x18\x02 \x01(\t\x12\x1c\n\x14source_language_code\x18\x03 \x01(\t\x12\x1c\n\x14target_language_code\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12.\n\x08\x64\x65\x63oding\x18\x06 \x01(\x0b\x32\x1c.ferryman.v1.DecodingOptions\x12*\n\x06output\x18\x07 \x01(\x0b\x32\x1a.ferryman.v1.OutputOptions\x12&\n\x04text\x18\x08 \x01(\x0b\x32\x18.ferryman.v1.TextOptions\x12\x34\n\x0fglossary_config\x18\t \x01(\x0b\x32\x1b.ferryman.v1.GlossaryConfig\x12\x18\n\x10\x64o_not_translate\x18\n \x03(\t\x12\'\n\x08priority\x18\x0b \x01(\x0e\x32\x15.ferryman.v1.Priority\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12=\n\x06labels\x18\r \x03(\x0b\x32-.ferryman.v1.TranslateTextRequest.LabelsEntry\x12\x17\n\x0ftarget_prefixes\x18\x0e \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa0\x02\n\x15TranslateTextResponse\x12.\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x18.ferryman.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12!\n\x05usage\x18\x03 \x01(\x0b\x32\x12.ferryman.v1.Usage\x12%\n\x07timings\x18\x04 \x01(\x0b\x32\x14.ferryman.v1.Timings\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12.\n\x08\x64\x65\x63oding\x18\x06 \x01(\x0b\x32\x1c.ferryman.v1.DecodingOptions\x12\x1c\n\x14source_language_code\x18\x07 \x01(\t\x12\x1c\n\x14target_language_code\x18\x08 \x01(\t\"P\n\x18ListLanguagePairsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"g\n\x19ListLanguagePairsResponse\x12\x31\n\x0elanguage_pairs\x18\x01 \x03(\x0b\x32\x19.ferryman.v1.LanguagePair\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.ferryman.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetServerInfoRequest\"\xcb\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12#\n\x06\x64\x65vice\x18\x02 \x01(\x0b\x32\x13.ferryman.v1.Device\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.ferryman.v1.Limits\x12\x15\n\rdefault_model\x18\x04 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xf7\x02\n\x12TranslationService\x12V\n\rTranslateText\x12!.ferryman.v1.TranslateTextRequest\x1a\".ferryman.v1.TranslateTextResponse\x12\x62\n\x11ListLanguagePairs\x12%.ferryman.v1.ListLanguagePairsRequest\x1a&.ferryman.v1.ListLanguagePairsResponse\x12M\n\nListModels\x12\x1e.ferryman.v1.ListModelsRequest\x1a\x1f.ferryman.v1.ListModelsResponse\x12V\n\rGetServerInfo\x12!.ferryman.v1.GetServerInfoRequest\x1a\".ferryman.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ferryman/v1/translation_service.proto\x12\x0b\x66\x65rryman.v1\x1a\x17\x66\x65rryman/v1/model.proto\x1a\x19\x66\x65rryman/v1/options.proto\x1a\x1d\x66\x65rryman/v1/translation.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x04\n\x14TranslateTextRequest\x12\x10\n\x08\x63ontents\x18\x01 \x03(\t\x12\x11\n\tmime_type\x18\x02 \x01(\t\x12\x1c\n\x14source_language_code\x18\x03 \x01(\t\x12\x1c\n\x14target_language_code\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12.\n\x08\x64\x65\x63oding\x18\x06 \x01(\x0b\x32\x1c.ferryman.v1.DecodingOptions\x12*\n\x06output\x18\x07 \x01(\x0b\x32\x1a.ferryman.v1.OutputOptions\x12&\n\x04text\x18\x08 \x01(\x0b\x32\x18.ferryman.v1.TextOptions\x12\x34\n\x0fglossary_config\x18\t \x01(\x0b\x32\x1b.ferryman.v1.GlossaryConfig\x12\x18\n\x10\x64o_not_translate\x18\n \x03(\t\x12\'\n\x08priority\x18\x0b \x01(\x0e\x32\x15.ferryman.v1.Priority\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12=\n\x06labels\x18\r \x03(\x0b\x32-.ferryman.v1.TranslateTextRequest.LabelsEntry\x12\x17\n\x0ftarget_prefixes\x18\x0e \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb6\x02\n\x15TranslateTextResponse\x12.\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x18.ferryman.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12!\n\x05usage\x18\x03 \x01(\x0b\x32\x12.ferryman.v1.Usage\x12%\n\x07timings\x18\x04 \x01(\x0b\x32\x14.ferryman.v1.Timings\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12.\n\x08\x64\x65\x63oding\x18\x06 \x01(\x0b\x32\x1c.ferryman.v1.DecodingOptions\x12\x1c\n\x14source_language_code\x18\x07 \x01(\t\x12\x1c\n\x14target_language_code\x18\x08 \x01(\t\x12\x14\n\x0cmodel_digest\x18\t \x01(\t\"P\n\x1aStreamTranslateTextRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.ferryman.v1.TranslateTextRequest\"\x8c\x01\n\x1bStreamTranslateTextResponse\x12.\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x1d.ferryman.v1.TranslationDeltaH\x00\x12\x34\n\x06result\x18\x02 \x01(\x0b\x32\".ferryman.v1.TranslateTextResponseH\x00\x42\x07\n\x05\x65vent\"\x7f\n\x15TranslateBatchRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32!.ferryman.v1.TranslateTextRequestH\x00\x12&\n\x04item\x18\x02 \x01(\x0b\x32\x16.ferryman.v1.BatchItemH\x00\x42\t\n\x07message\"o\n\tBatchItem\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x15\n\rtarget_prefix\x18\x03 \x01(\t\x12.\n\x08\x64\x65\x63oding\x18\x04 \x01(\x0b\x32\x1c.ferryman.v1.DecodingOptions\"}\n\x16TranslateBatchResponse\x12,\n\x07started\x18\x01 \x01(\x0b\x32\x19.ferryman.v1.BatchStartedH\x00\x12*\n\x06result\x18\x02 \x01(\x0b\x32\x18.ferryman.v1.BatchResultH\x00\x42\t\n\x07message\"\xc6\x01\n\x0c\x42\x61tchStarted\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12.\n\x08\x64\x65\x63oding\x18\x04 \x01(\x0b\x32\x1c.ferryman.v1.DecodingOptions\x12\x1c\n\x14source_language_code\x18\x05 \x01(\t\x12\x1c\n\x14target_language_code\x18\x06 \x01(\t\x12\x11\n\tmax_items\x18\x07 \x01(\r\"z\n\x0b\x42\x61tchResult\x12\n\n\x02id\x18\x01 \x01(\x04\x12-\n\x0btranslation\x18\x02 \x01(\x0b\x32\x18.ferryman.v1.Translation\x12\r\n\x05model\x18\x03 \x01(\t\x12!\n\x05usage\x18\x04 \x01(\x0b\x32\x12.ferryman.v1.Usage\"\xd6\x02\n\x10ScoreTextRequest\x12$\n\x05pairs\x18\x01 \x03(\x0b\x32\x15.ferryman.v1.TextPair\x12\x1c\n\x14source_language_code\x18\x02 \x01(\t\x12\x1c\n\x14target_language_code\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12*\n\x06output\x18\x05 \x01(\x0b\x32\x1a.ferryman.v1.OutputOptions\x12\'\n\x08priority\x18\x06 \x01(\x0e\x32\x15.ferryman.v1.Priority\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x39\n\x06labels\x18\x08 \x03(\x0b\x32).ferryman.v1.ScoreTextRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\x08TextPair\x12\x13\n\x0bsource_text\x18\x01 \x01(\t\x12\x13\n\x0btarget_text\x18\x02 \x01(\t\"\x9e\x01\n\x11ScoreTextResponse\x12-\n\x06scores\x18\x01 \x03(\x0b\x32\x1d.ferryman.v1.TranslationScore\x12\r\n\x05model\x18\x02 \x01(\t\x12!\n\x05usage\x18\x03 \x01(\x0b\x32\x12.ferryman.v1.Usage\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\"\x86\x01\n\x13TokenizeTextRequest\x12\x10\n\x08\x63ontents\x18\x01 \x03(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x1c\n\x14source_language_code\x18\x03 \x01(\t\x12\x1c\n\x14target_language_code\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"d\n\x14TokenizeTextResponse\x12)\n\x05texts\x18\x01 \x03(\x0b\x32\x1a.ferryman.v1.TokenizedText\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"P\n\x18ListLanguagePairsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"g\n\x19ListLanguagePairsResponse\x12\x31\n\x0elanguage_pairs\x18\x01 \x03(\x0b\x32\x19.ferryman.v1.LanguagePair\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.ferryman.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.ferryman.v1.Model\"\x16\n\x14GetServerInfoRequest\"\xcb\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12#\n\x06\x64\x65vice\x18\x02 \x01(\x0b\x32\x13.ferryman.v1.Device\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.ferryman.v1.Limits\x12\x15\n\rdefault_model\x18\x04 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xac\x06\n\x12TranslationService\x12V\n\rTranslateText\x12!.ferryman.v1.TranslateTextRequest\x1a\".ferryman.v1.TranslateTextResponse\x12j\n\x13StreamTranslateText\x12\'.ferryman.v1.StreamTranslateTextRequest\x1a(.ferryman.v1.StreamTranslateTextResponse0\x01\x12]\n\x0eTranslateBatch\x12\".ferryman.v1.TranslateBatchRequest\x1a#.ferryman.v1.TranslateBatchResponse(\x01\x30\x01\x12J\n\tScoreText\x12\x1d.ferryman.v1.ScoreTextRequest\x1a\x1e.ferryman.v1.ScoreTextResponse\x12S\n\x0cTokenizeText\x12 .ferryman.v1.TokenizeTextRequest\x1a!.ferryman.v1.TokenizeTextResponse\x12\x62\n\x11ListLanguagePairs\x12%.ferryman.v1.ListLanguagePairsRequest\x1a&.ferryman.v1.ListLanguagePairsResponse\x12M\n\nListModels\x12\x1e.ferryman.v1.ListModelsRequest\x1a\x1f.ferryman.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.ferryman.v1.GetModelRequest\x1a\x1d.ferryman.v1.GetModelResponse\x12V\n\rGetServerInfo\x12!.ferryman.v1.GetServerInfoRequest\x1a\".ferryman.v1.GetServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,24 +37,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRANSLATETEXTREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_TRANSLATETEXTREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_SCORETEXTREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_SCORETEXTREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_TRANSLATETEXTREQUEST']._serialized_start=171
   _globals['_TRANSLATETEXTREQUEST']._serialized_end=713
   _globals['_TRANSLATETEXTREQUEST_LABELSENTRY']._serialized_start=668
   _globals['_TRANSLATETEXTREQUEST_LABELSENTRY']._serialized_end=713
   _globals['_TRANSLATETEXTRESPONSE']._serialized_start=716
-  _globals['_TRANSLATETEXTRESPONSE']._serialized_end=1004
-  _globals['_LISTLANGUAGEPAIRSREQUEST']._serialized_start=1006
-  _globals['_LISTLANGUAGEPAIRSREQUEST']._serialized_end=1086
-  _globals['_LISTLANGUAGEPAIRSRESPONSE']._serialized_start=1088
-  _globals['_LISTLANGUAGEPAIRSRESPONSE']._serialized_end=1191
-  _globals['_LISTMODELSREQUEST']._serialized_start=1193
-  _globals['_LISTMODELSREQUEST']._serialized_end=1251
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1253
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1334
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1336
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1358
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1361
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1564
-  _globals['_TRANSLATIONSERVICE']._serialized_start=1567
-  _globals['_TRANSLATIONSERVICE']._serialized_end=1942
+  _globals['_TRANSLATETEXTRESPONSE']._serialized_end=1026
+  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_start=1028
+  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_end=1108
+  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_start=1111
+  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_end=1251
+  _globals['_TRANSLATEBATCHREQUEST']._serialized_start=1253
+  _globals['_TRANSLATEBATCHREQUEST']._serialized_end=1380
+  _globals['_BATCHITEM']._serialized_start=1382
+  _globals['_BATCHITEM']._serialized_end=1493
+  _globals['_TRANSLATEBATCHRESPONSE']._serialized_start=1495
+  _globals['_TRANSLATEBATCHRESPONSE']._serialized_end=1620
+  _globals['_BATCHSTARTED']._serialized_start=1623
+  _globals['_BATCHSTARTED']._serialized_end=1821
+  _globals['_BATCHRESULT']._serialized_start=1823
+  _globals['_BATCHRESULT']._serialized_end=1945
+  _globals['_SCORETEXTREQUEST']._serialized_start=1948
+  _globals['_SCORETEXTREQUEST']._serialized_end=2290
+  _globals['_SCORETEXTREQUEST_LABELSENTRY']._serialized_start=668
+  _globals['_SCORETEXTREQUEST_LABELSENTRY']._serialized_end=713
+  _globals['_TEXTPAIR']._serialized_start=2292
+  _globals['_TEXTPAIR']._serialized_end=2344
+  _globals['_SCORETEXTRESPONSE']._serialized_start=2347
+  _globals['_SCORETEXTRESPONSE']._serialized_end=2505
+  _globals['_TOKENIZETEXTREQUEST']._serialized_start=2508
+  _globals['_TOKENIZETEXTREQUEST']._serialized_end=2642
+  _globals['_TOKENIZETEXTRESPONSE']._serialized_start=2644
+  _globals['_TOKENIZETEXTRESPONSE']._serialized_end=2744
+  _globals['_LISTLANGUAGEPAIRSREQUEST']._serialized_start=2746
+  _globals['_LISTLANGUAGEPAIRSREQUEST']._serialized_end=2826
+  _globals['_LISTLANGUAGEPAIRSRESPONSE']._serialized_start=2828
+  _globals['_LISTLANGUAGEPAIRSRESPONSE']._serialized_end=2931
+  _globals['_LISTMODELSREQUEST']._serialized_start=2933
+  _globals['_LISTMODELSREQUEST']._serialized_end=2991
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2993
+  _globals['_LISTMODELSRESPONSE']._serialized_end=3074
+  _globals['_GETMODELREQUEST']._serialized_start=3076
+  _globals['_GETMODELREQUEST']._serialized_end=3108
+  _globals['_GETMODELRESPONSE']._serialized_start=3110
+  _globals['_GETMODELRESPONSE']._serialized_end=3163
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=3165
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=3187
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=3190
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=3393
+  _globals['_TRANSLATIONSERVICE']._serialized_start=3396
+  _globals['_TRANSLATIONSERVICE']._serialized_end=4208
 # @@protoc_insertion_point(module_scope)

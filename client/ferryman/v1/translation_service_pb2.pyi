@@ -52,7 +52,7 @@ class TranslateTextRequest(_message.Message):
     def __init__(self, contents: _Optional[_Iterable[str]] = ..., mime_type: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., decoding: _Optional[_Union[_options_pb2.DecodingOptions, _Mapping]] = ..., output: _Optional[_Union[_options_pb2.OutputOptions, _Mapping]] = ..., text: _Optional[_Union[_options_pb2.TextOptions, _Mapping]] = ..., glossary_config: _Optional[_Union[_options_pb2.GlossaryConfig, _Mapping]] = ..., do_not_translate: _Optional[_Iterable[str]] = ..., priority: _Optional[_Union[_options_pb2.Priority, str]] = ..., request_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., target_prefixes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TranslateTextResponse(_message.Message):
-    __slots__ = ("translations", "model", "usage", "timings", "request_id", "decoding", "source_language_code", "target_language_code")
+    __slots__ = ("translations", "model", "usage", "timings", "request_id", "decoding", "source_language_code", "target_language_code", "model_digest")
     TRANSLATIONS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class TranslateTextResponse(_message.Message):
     DECODING_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     translations: _containers.RepeatedCompositeFieldContainer[_translation_pb2.Translation]
     model: str
     usage: _translation_pb2.Usage
@@ -69,7 +70,153 @@ class TranslateTextResponse(_message.Message):
     decoding: _options_pb2.DecodingOptions
     source_language_code: str
     target_language_code: str
-    def __init__(self, translations: _Optional[_Iterable[_Union[_translation_pb2.Translation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_translation_pb2.Usage, _Mapping]] = ..., timings: _Optional[_Union[_translation_pb2.Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., decoding: _Optional[_Union[_options_pb2.DecodingOptions, _Mapping]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ...) -> None: ...
+    model_digest: str
+    def __init__(self, translations: _Optional[_Iterable[_Union[_translation_pb2.Translation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_translation_pb2.Usage, _Mapping]] = ..., timings: _Optional[_Union[_translation_pb2.Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., decoding: _Optional[_Union[_options_pb2.DecodingOptions, _Mapping]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model_digest: _Optional[str] = ...) -> None: ...
+
+class StreamTranslateTextRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: TranslateTextRequest
+    def __init__(self, request: _Optional[_Union[TranslateTextRequest, _Mapping]] = ...) -> None: ...
+
+class StreamTranslateTextResponse(_message.Message):
+    __slots__ = ("delta", "result")
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    delta: _translation_pb2.TranslationDelta
+    result: TranslateTextResponse
+    def __init__(self, delta: _Optional[_Union[_translation_pb2.TranslationDelta, _Mapping]] = ..., result: _Optional[_Union[TranslateTextResponse, _Mapping]] = ...) -> None: ...
+
+class TranslateBatchRequest(_message.Message):
+    __slots__ = ("config", "item")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    config: TranslateTextRequest
+    item: BatchItem
+    def __init__(self, config: _Optional[_Union[TranslateTextRequest, _Mapping]] = ..., item: _Optional[_Union[BatchItem, _Mapping]] = ...) -> None: ...
+
+class BatchItem(_message.Message):
+    __slots__ = ("id", "content", "target_prefix", "decoding")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    DECODING_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    content: str
+    target_prefix: str
+    decoding: _options_pb2.DecodingOptions
+    def __init__(self, id: _Optional[int] = ..., content: _Optional[str] = ..., target_prefix: _Optional[str] = ..., decoding: _Optional[_Union[_options_pb2.DecodingOptions, _Mapping]] = ...) -> None: ...
+
+class TranslateBatchResponse(_message.Message):
+    __slots__ = ("started", "result")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    started: BatchStarted
+    result: BatchResult
+    def __init__(self, started: _Optional[_Union[BatchStarted, _Mapping]] = ..., result: _Optional[_Union[BatchResult, _Mapping]] = ...) -> None: ...
+
+class BatchStarted(_message.Message):
+    __slots__ = ("request_id", "model", "model_digest", "decoding", "source_language_code", "target_language_code", "max_items")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DECODING_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    MAX_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    model: str
+    model_digest: str
+    decoding: _options_pb2.DecodingOptions
+    source_language_code: str
+    target_language_code: str
+    max_items: int
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., model_digest: _Optional[str] = ..., decoding: _Optional[_Union[_options_pb2.DecodingOptions, _Mapping]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., max_items: _Optional[int] = ...) -> None: ...
+
+class BatchResult(_message.Message):
+    __slots__ = ("id", "translation", "model", "usage")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TRANSLATION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    translation: _translation_pb2.Translation
+    model: str
+    usage: _translation_pb2.Usage
+    def __init__(self, id: _Optional[int] = ..., translation: _Optional[_Union[_translation_pb2.Translation, _Mapping]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_translation_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class ScoreTextRequest(_message.Message):
+    __slots__ = ("pairs", "source_language_code", "target_language_code", "model", "output", "priority", "request_id", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    pairs: _containers.RepeatedCompositeFieldContainer[TextPair]
+    source_language_code: str
+    target_language_code: str
+    model: str
+    output: _options_pb2.OutputOptions
+    priority: _options_pb2.Priority
+    request_id: str
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, pairs: _Optional[_Iterable[_Union[TextPair, _Mapping]]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., output: _Optional[_Union[_options_pb2.OutputOptions, _Mapping]] = ..., priority: _Optional[_Union[_options_pb2.Priority, str]] = ..., request_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class TextPair(_message.Message):
+    __slots__ = ("source_text", "target_text")
+    SOURCE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_TEXT_FIELD_NUMBER: _ClassVar[int]
+    source_text: str
+    target_text: str
+    def __init__(self, source_text: _Optional[str] = ..., target_text: _Optional[str] = ...) -> None: ...
+
+class ScoreTextResponse(_message.Message):
+    __slots__ = ("scores", "model", "usage", "request_id", "model_digest")
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    scores: _containers.RepeatedCompositeFieldContainer[_translation_pb2.TranslationScore]
+    model: str
+    usage: _translation_pb2.Usage
+    request_id: str
+    model_digest: str
+    def __init__(self, scores: _Optional[_Iterable[_Union[_translation_pb2.TranslationScore, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_translation_pb2.Usage, _Mapping]] = ..., request_id: _Optional[str] = ..., model_digest: _Optional[str] = ...) -> None: ...
+
+class TokenizeTextRequest(_message.Message):
+    __slots__ = ("contents", "model", "source_language_code", "target_language_code", "request_id")
+    CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    contents: _containers.RepeatedScalarFieldContainer[str]
+    model: str
+    source_language_code: str
+    target_language_code: str
+    request_id: str
+    def __init__(self, contents: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class TokenizeTextResponse(_message.Message):
+    __slots__ = ("texts", "model", "request_id")
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedCompositeFieldContainer[_translation_pb2.TokenizedText]
+    model: str
+    request_id: str
+    def __init__(self, texts: _Optional[_Iterable[_Union[_translation_pb2.TokenizedText, _Mapping]]] = ..., model: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ListLanguagePairsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "model")
@@ -104,6 +251,18 @@ class ListModelsResponse(_message.Message):
     models: _containers.RepeatedCompositeFieldContainer[_model_pb2.Model]
     next_page_token: str
     def __init__(self, models: _Optional[_Iterable[_Union[_model_pb2.Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class GetModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: _model_pb2.Model
+    def __init__(self, model: _Optional[_Union[_model_pb2.Model, _Mapping]] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()

@@ -46,10 +46,12 @@ class TranslationServiceStub:
     RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
     RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
     RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-    UNAVAILABLE          MODEL_LOADING              RetryInfo
     UNAVAILABLE          SERVER_DRAINING            RetryInfo
     DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
     DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
+    UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+    PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
+    UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
     INTERNAL             INTERNAL                   nothing of the server's insides
 
     Every failure carries `RequestInfo.request_id`, which is also in the server's log.
@@ -69,6 +71,26 @@ class TranslationServiceStub:
                 request_serializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateTextRequest.SerializeToString,
                 response_deserializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateTextResponse.FromString,
                 _registered_method=True)
+        self.StreamTranslateText = channel.unary_stream(
+                '/ferryman.v1.TranslationService/StreamTranslateText',
+                request_serializer=ferryman_dot_v1_dot_translation__service__pb2.StreamTranslateTextRequest.SerializeToString,
+                response_deserializer=ferryman_dot_v1_dot_translation__service__pb2.StreamTranslateTextResponse.FromString,
+                _registered_method=True)
+        self.TranslateBatch = channel.stream_stream(
+                '/ferryman.v1.TranslationService/TranslateBatch',
+                request_serializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateBatchRequest.SerializeToString,
+                response_deserializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateBatchResponse.FromString,
+                _registered_method=True)
+        self.ScoreText = channel.unary_unary(
+                '/ferryman.v1.TranslationService/ScoreText',
+                request_serializer=ferryman_dot_v1_dot_translation__service__pb2.ScoreTextRequest.SerializeToString,
+                response_deserializer=ferryman_dot_v1_dot_translation__service__pb2.ScoreTextResponse.FromString,
+                _registered_method=True)
+        self.TokenizeText = channel.unary_unary(
+                '/ferryman.v1.TranslationService/TokenizeText',
+                request_serializer=ferryman_dot_v1_dot_translation__service__pb2.TokenizeTextRequest.SerializeToString,
+                response_deserializer=ferryman_dot_v1_dot_translation__service__pb2.TokenizeTextResponse.FromString,
+                _registered_method=True)
         self.ListLanguagePairs = channel.unary_unary(
                 '/ferryman.v1.TranslationService/ListLanguagePairs',
                 request_serializer=ferryman_dot_v1_dot_translation__service__pb2.ListLanguagePairsRequest.SerializeToString,
@@ -78,6 +100,11 @@ class TranslationServiceStub:
                 '/ferryman.v1.TranslationService/ListModels',
                 request_serializer=ferryman_dot_v1_dot_translation__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=ferryman_dot_v1_dot_translation__service__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/ferryman.v1.TranslationService/GetModel',
+                request_serializer=ferryman_dot_v1_dot_translation__service__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=ferryman_dot_v1_dot_translation__service__pb2.GetModelResponse.FromString,
                 _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/ferryman.v1.TranslationService/GetServerInfo',
@@ -107,10 +134,12 @@ class TranslationServiceServicer:
     RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
     RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
     RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-    UNAVAILABLE          MODEL_LOADING              RetryInfo
     UNAVAILABLE          SERVER_DRAINING            RetryInfo
     DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
     DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
+    UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+    PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
+    UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
     INTERNAL             INTERNAL                   nothing of the server's insides
 
     Every failure carries `RequestInfo.request_id`, which is also in the server's log.
@@ -130,6 +159,44 @@ class TranslationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamTranslateText(self, request, context):
+        """Translates texts as `TranslateText` does, and tells of each translation as it comes about.
+
+        With greedy search and sampling of one hypothesis every token is told as it is chosen; with a
+        beam, the start that all its hypotheses share. What was told is never taken back, and no piece
+        of it ends within a character. The last message is the whole answer. A reader that is slow gets
+        larger pieces; it holds up nobody else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TranslateBatch(self, request_iterator, context):
+        """Translates texts as they come in, and answers each as soon as it is done, in any order.
+
+        The first message says how to translate, each one after it is a text. The server works on
+        `Limits.max_batch_items` of them at a time, and reads no further meanwhile: HTTP/2 then holds up
+        the sender. A text that cannot be translated is answered with an error of its own and ends
+        nothing. The call ends when its sender is done and everything is answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreText(self, request, context):
+        """Tells how likely a model finds given translations, each of one sentence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TokenizeText(self, request, context):
+        """Tells which tokens texts consist of.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListLanguagePairs(self, request, context):
         """Lists the language pairs that the server translates now.
         """
@@ -139,6 +206,13 @@ class TranslationServiceServicer:
 
     def ListModels(self, request, context):
         """Lists the models of the server, the default model first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """Tells what one model is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +233,26 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateTextRequest.FromString,
                     response_serializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateTextResponse.SerializeToString,
             ),
+            'StreamTranslateText': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamTranslateText,
+                    request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.StreamTranslateTextRequest.FromString,
+                    response_serializer=ferryman_dot_v1_dot_translation__service__pb2.StreamTranslateTextResponse.SerializeToString,
+            ),
+            'TranslateBatch': grpc.stream_stream_rpc_method_handler(
+                    servicer.TranslateBatch,
+                    request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateBatchRequest.FromString,
+                    response_serializer=ferryman_dot_v1_dot_translation__service__pb2.TranslateBatchResponse.SerializeToString,
+            ),
+            'ScoreText': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScoreText,
+                    request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.ScoreTextRequest.FromString,
+                    response_serializer=ferryman_dot_v1_dot_translation__service__pb2.ScoreTextResponse.SerializeToString,
+            ),
+            'TokenizeText': grpc.unary_unary_rpc_method_handler(
+                    servicer.TokenizeText,
+                    request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.TokenizeTextRequest.FromString,
+                    response_serializer=ferryman_dot_v1_dot_translation__service__pb2.TokenizeTextResponse.SerializeToString,
+            ),
             'ListLanguagePairs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLanguagePairs,
                     request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.ListLanguagePairsRequest.FromString,
@@ -168,6 +262,11 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.ListModelsRequest.FromString,
                     response_serializer=ferryman_dot_v1_dot_translation__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=ferryman_dot_v1_dot_translation__service__pb2.GetModelRequest.FromString,
+                    response_serializer=ferryman_dot_v1_dot_translation__service__pb2.GetModelResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -203,10 +302,12 @@ class TranslationService:
     RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
     RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
     RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-    UNAVAILABLE          MODEL_LOADING              RetryInfo
     UNAVAILABLE          SERVER_DRAINING            RetryInfo
     DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
     DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
+    UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+    PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
+    UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
     INTERNAL             INTERNAL                   nothing of the server's insides
 
     Every failure carries `RequestInfo.request_id`, which is also in the server's log.
@@ -232,6 +333,114 @@ class TranslationService:
             '/ferryman.v1.TranslationService/TranslateText',
             ferryman_dot_v1_dot_translation__service__pb2.TranslateTextRequest.SerializeToString,
             ferryman_dot_v1_dot_translation__service__pb2.TranslateTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTranslateText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ferryman.v1.TranslationService/StreamTranslateText',
+            ferryman_dot_v1_dot_translation__service__pb2.StreamTranslateTextRequest.SerializeToString,
+            ferryman_dot_v1_dot_translation__service__pb2.StreamTranslateTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranslateBatch(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/ferryman.v1.TranslationService/TranslateBatch',
+            ferryman_dot_v1_dot_translation__service__pb2.TranslateBatchRequest.SerializeToString,
+            ferryman_dot_v1_dot_translation__service__pb2.TranslateBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ferryman.v1.TranslationService/ScoreText',
+            ferryman_dot_v1_dot_translation__service__pb2.ScoreTextRequest.SerializeToString,
+            ferryman_dot_v1_dot_translation__service__pb2.ScoreTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TokenizeText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ferryman.v1.TranslationService/TokenizeText',
+            ferryman_dot_v1_dot_translation__service__pb2.TokenizeTextRequest.SerializeToString,
+            ferryman_dot_v1_dot_translation__service__pb2.TokenizeTextResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -286,6 +495,33 @@ class TranslationService:
             '/ferryman.v1.TranslationService/ListModels',
             ferryman_dot_v1_dot_translation__service__pb2.ListModelsRequest.SerializeToString,
             ferryman_dot_v1_dot_translation__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ferryman.v1.TranslationService/GetModel',
+            ferryman_dot_v1_dot_translation__service__pb2.GetModelRequest.SerializeToString,
+            ferryman_dot_v1_dot_translation__service__pb2.GetModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,10 +51,12 @@ class TranslationServiceStub:
         RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
         RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
         RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-        UNAVAILABLE          MODEL_LOADING              RetryInfo
         UNAVAILABLE          SERVER_DRAINING            RetryInfo
         DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
         DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
+        UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+        PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
+        UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
         INTERNAL             INTERNAL                   nothing of the server's insides
 
     Every failure carries `RequestInfo.request_id`, which is also in the server's log.
@@ -74,10 +76,32 @@ class TranslationServiceStub:
     does not depend on the texts that it is sent with. A blank text (empty, or white space only) is
     its own translation, with FINISH_REASON_EOS.
     """
+    StreamTranslateText: _grpc.UnaryStreamMultiCallable[_translation_service_pb2.StreamTranslateTextRequest, _translation_service_pb2.StreamTranslateTextResponse]
+    """Translates texts as `TranslateText` does, and tells of each translation as it comes about.
+
+    With greedy search and sampling of one hypothesis every token is told as it is chosen; with a
+    beam, the start that all its hypotheses share. What was told is never taken back, and no piece
+    of it ends within a character. The last message is the whole answer. A reader that is slow gets
+    larger pieces; it holds up nobody else.
+    """
+    TranslateBatch: _grpc.StreamStreamMultiCallable[_translation_service_pb2.TranslateBatchRequest, _translation_service_pb2.TranslateBatchResponse]
+    """Translates texts as they come in, and answers each as soon as it is done, in any order.
+
+    The first message says how to translate, each one after it is a text. The server works on
+    `Limits.max_batch_items` of them at a time, and reads no further meanwhile: HTTP/2 then holds up
+    the sender. A text that cannot be translated is answered with an error of its own and ends
+    nothing. The call ends when its sender is done and everything is answered.
+    """
+    ScoreText: _grpc.UnaryUnaryMultiCallable[_translation_service_pb2.ScoreTextRequest, _translation_service_pb2.ScoreTextResponse]
+    """Tells how likely a model finds given translations, each of one sentence."""
+    TokenizeText: _grpc.UnaryUnaryMultiCallable[_translation_service_pb2.TokenizeTextRequest, _translation_service_pb2.TokenizeTextResponse]
+    """Tells which tokens texts consist of."""
     ListLanguagePairs: _grpc.UnaryUnaryMultiCallable[_translation_service_pb2.ListLanguagePairsRequest, _translation_service_pb2.ListLanguagePairsResponse]
     """Lists the language pairs that the server translates now."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_translation_service_pb2.ListModelsRequest, _translation_service_pb2.ListModelsResponse]
     """Lists the models of the server, the default model first."""
+    GetModel: _grpc.UnaryUnaryMultiCallable[_translation_service_pb2.GetModelRequest, _translation_service_pb2.GetModelResponse]
+    """Tells what one model is."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_translation_service_pb2.GetServerInfoRequest, _translation_service_pb2.GetServerInfoResponse]
     """Tells what the server is: its version, the device that it really runs on, and all its limits."""
 
@@ -103,10 +127,12 @@ class TranslationServiceAsyncStub(TranslationServiceStub):
         RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
         RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
         RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-        UNAVAILABLE          MODEL_LOADING              RetryInfo
         UNAVAILABLE          SERVER_DRAINING            RetryInfo
         DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
         DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
+        UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+        PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
+        UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
         INTERNAL             INTERNAL                   nothing of the server's insides
 
     Every failure carries `RequestInfo.request_id`, which is also in the server's log.
@@ -123,10 +149,32 @@ class TranslationServiceAsyncStub(TranslationServiceStub):
     does not depend on the texts that it is sent with. A blank text (empty, or white space only) is
     its own translation, with FINISH_REASON_EOS.
     """
+    StreamTranslateText: _aio.UnaryStreamMultiCallable[_translation_service_pb2.StreamTranslateTextRequest, _translation_service_pb2.StreamTranslateTextResponse]  # type: ignore[assignment]
+    """Translates texts as `TranslateText` does, and tells of each translation as it comes about.
+
+    With greedy search and sampling of one hypothesis every token is told as it is chosen; with a
+    beam, the start that all its hypotheses share. What was told is never taken back, and no piece
+    of it ends within a character. The last message is the whole answer. A reader that is slow gets
+    larger pieces; it holds up nobody else.
+    """
+    TranslateBatch: _aio.StreamStreamMultiCallable[_translation_service_pb2.TranslateBatchRequest, _translation_service_pb2.TranslateBatchResponse]  # type: ignore[assignment]
+    """Translates texts as they come in, and answers each as soon as it is done, in any order.
+
+    The first message says how to translate, each one after it is a text. The server works on
+    `Limits.max_batch_items` of them at a time, and reads no further meanwhile: HTTP/2 then holds up
+    the sender. A text that cannot be translated is answered with an error of its own and ends
+    nothing. The call ends when its sender is done and everything is answered.
+    """
+    ScoreText: _aio.UnaryUnaryMultiCallable[_translation_service_pb2.ScoreTextRequest, _translation_service_pb2.ScoreTextResponse]  # type: ignore[assignment]
+    """Tells how likely a model finds given translations, each of one sentence."""
+    TokenizeText: _aio.UnaryUnaryMultiCallable[_translation_service_pb2.TokenizeTextRequest, _translation_service_pb2.TokenizeTextResponse]  # type: ignore[assignment]
+    """Tells which tokens texts consist of."""
     ListLanguagePairs: _aio.UnaryUnaryMultiCallable[_translation_service_pb2.ListLanguagePairsRequest, _translation_service_pb2.ListLanguagePairsResponse]  # type: ignore[assignment]
     """Lists the language pairs that the server translates now."""
     ListModels: _aio.UnaryUnaryMultiCallable[_translation_service_pb2.ListModelsRequest, _translation_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models of the server, the default model first."""
+    GetModel: _aio.UnaryUnaryMultiCallable[_translation_service_pb2.GetModelRequest, _translation_service_pb2.GetModelResponse]  # type: ignore[assignment]
+    """Tells what one model is."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_translation_service_pb2.GetServerInfoRequest, _translation_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """Tells what the server is: its version, the device that it really runs on, and all its limits."""
 
@@ -151,10 +199,12 @@ class TranslationServiceServicer(metaclass=_abc_1.ABCMeta):
         RESOURCE_EXHAUSTED   QUEUE_FULL                 RetryInfo: the wait that the server measured
         RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             QuotaFailure, RetryInfo
         RESOURCE_EXHAUSTED   DEVICE_MEMORY              RetryInfo
-        UNAVAILABLE          MODEL_LOADING              RetryInfo
         UNAVAILABLE          SERVER_DRAINING            RetryInfo
         DEADLINE_EXCEEDED    QUEUE_DEADLINE             the call expired before its first decode step
         DEADLINE_EXCEEDED    DECODE_DEADLINE            the call expired while it was decoded
+        UNAUTHENTICATED      NO_VALID_KEY               the key is missing or unknown
+        PERMISSION_DENIED    METHOD_NOT_ALLOWED         the key has no right to this method
+        UNIMPLEMENTED        METHOD_UNAVAILABLE         the server is older than the method
         INTERNAL             INTERNAL                   nothing of the server's insides
 
     Every failure carries `RequestInfo.request_id`, which is also in the server's log.
@@ -177,6 +227,50 @@ class TranslationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def StreamTranslateText(
+        self,
+        request: _translation_service_pb2.StreamTranslateTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_translation_service_pb2.StreamTranslateTextResponse], _abc.AsyncIterator[_translation_service_pb2.StreamTranslateTextResponse]]:
+        """Translates texts as `TranslateText` does, and tells of each translation as it comes about.
+
+        With greedy search and sampling of one hypothesis every token is told as it is chosen; with a
+        beam, the start that all its hypotheses share. What was told is never taken back, and no piece
+        of it ends within a character. The last message is the whole answer. A reader that is slow gets
+        larger pieces; it holds up nobody else.
+        """
+
+    @_abc_1.abstractmethod
+    def TranslateBatch(
+        self,
+        request_iterator: _MaybeAsyncIterator[_translation_service_pb2.TranslateBatchRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_translation_service_pb2.TranslateBatchResponse], _abc.AsyncIterator[_translation_service_pb2.TranslateBatchResponse]]:
+        """Translates texts as they come in, and answers each as soon as it is done, in any order.
+
+        The first message says how to translate, each one after it is a text. The server works on
+        `Limits.max_batch_items` of them at a time, and reads no further meanwhile: HTTP/2 then holds up
+        the sender. A text that cannot be translated is answered with an error of its own and ends
+        nothing. The call ends when its sender is done and everything is answered.
+        """
+
+    @_abc_1.abstractmethod
+    def ScoreText(
+        self,
+        request: _translation_service_pb2.ScoreTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_translation_service_pb2.ScoreTextResponse, _abc.Awaitable[_translation_service_pb2.ScoreTextResponse]]:
+        """Tells how likely a model finds given translations, each of one sentence."""
+
+    @_abc_1.abstractmethod
+    def TokenizeText(
+        self,
+        request: _translation_service_pb2.TokenizeTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_translation_service_pb2.TokenizeTextResponse, _abc.Awaitable[_translation_service_pb2.TokenizeTextResponse]]:
+        """Tells which tokens texts consist of."""
+
+    @_abc_1.abstractmethod
     def ListLanguagePairs(
         self,
         request: _translation_service_pb2.ListLanguagePairsRequest,
@@ -191,6 +285,14 @@ class TranslationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_translation_service_pb2.ListModelsResponse, _abc.Awaitable[_translation_service_pb2.ListModelsResponse]]:
         """Lists the models of the server, the default model first."""
+
+    @_abc_1.abstractmethod
+    def GetModel(
+        self,
+        request: _translation_service_pb2.GetModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_translation_service_pb2.GetModelResponse, _abc.Awaitable[_translation_service_pb2.GetModelResponse]]:
+        """Tells what one model is."""
 
     @_abc_1.abstractmethod
     def GetServerInfo(

@@ -4,103 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
+import inspect
+import os
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from ferryman_server.commands.config_options import bundle_argument, config_options
+from ferryman_server.config import CONFIG_VARIABLE, ServerConfig, load_config
+from ferryman_server.start_errors import ConfigError
+
 if TYPE_CHECKING:
-    from ferryman_server.catalogue import Model
-    from ferryman_server.config import ServerConfig
-    from ferryman_server.engine import Engine
+    from ferryman_server.fleet import Fleet, Loaded
+    from ferryman_server.metrics import Metrics
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-def _option(description: str, default: str, metavar: str) -> Any:
-    """Declare a flag. It stays text: `ServerConfig` reads it, together with its variable."""
-    return typer.Option(
-        help=f"{description}. [default: {default}]", metavar=metavar, show_default=False
-    )
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
-@app.command()
-def serve(
-    bundle: Annotated[
-        str | None,
-        typer.Argument(
-            help="Directory of a bundle, its packed form, or name of an installed model. "
-            "Without it: the model that is installed.",
-            show_default=False,
-        ),
-    ] = None,
-    *,
-    address: Annotated[
-        str | None, _option("Where to listen", "127.0.0.1:50051", "HOST:PORT")
-    ] = None,
-    workers: Annotated[
-        str | None, _option("Engine workers, each with a running batch", "the usable cores", "N")
-    ] = None,
-    threads: Annotated[
-        str | None, _option("Threads that each worker computes with", "1", "N")
-    ] = None,
-    max_rows: Annotated[
-        str | None, _option("Hypotheses in the running batch of each worker", "64", "N")
-    ] = None,
-    max_queued_tokens: Annotated[
-        str | None, _option("Source tokens that may wait; more are refused", "262144", "N")
-    ] = None,
-    max_concurrent_calls: Annotated[
-        str | None, _option("Calls at the same time; more are refused", "1024", "N")
-    ] = None,
-    device: Annotated[str | None, _option("What to compute on", "auto", "auto|cpu|cuda")] = None,
-    variant: Annotated[
-        str | None, _option("Variant of the bundle to run", "the fastest for the device", "NAME")
-    ] = None,
-    trial_seconds: Annotated[
-        str | None,
-        _option(
-            "How long a new bundle may take to load in a trial process; 0: none", "60", "SECONDS"
-        ),
-    ] = None,
-    max_bundle_bytes: Annotated[
-        str | None,
-        _option("The most that the files of a bundle may have together", "8 GiB", "BYTES"),
-    ] = None,
-    drain_seconds: Annotated[
-        str | None, _option("How long calls may take to finish after SIGTERM", "30", "SECONDS")
-    ] = None,
-    log_format: Annotated[
-        str | None, _option("How log lines are written", "text", "text|json")
-    ] = None,
-) -> None:
-    """Serve a translation model over gRPC until SIGTERM or Ctrl-C.
+def serve(*, config: str | None, **flags: str | list[str] | None) -> None:
+    """Serve translation models over gRPC until SIGTERM or Ctrl-C.
 
-    Every option is also a variable: --max-rows is FERRYMAN_MAX_ROWS. The option goes first.
+    Every option is also a variable, and a key of the configuration file: --max-rows is
+    FERRYMAN_MAX_ROWS, and max_rows in the file's table "engine". The option goes before the
+    variable, and that before the file.
     """
-    from ferryman_server.config import load_config
+    file = config or os.environ.get(CONFIG_VARIABLE) or None
+    raise typer.Exit(run(load_config(flags, file)))
 
-    config = load_config(
-        {
-            "bundle": bundle,
-            "address": address,
-            "workers": workers,
-            "threads": threads,
-            "max_rows": max_rows,
-            "max_queued_tokens": max_queued_tokens,
-            "max_concurrent_calls": max_concurrent_calls,
-            "device": device,
-            "variant": variant,
-            "trial_seconds": trial_seconds,
-            "max_bundle_bytes": max_bundle_bytes,
-            "drain_seconds": drain_seconds,
-            "log_format": log_format,
-        }
-    )
-    raise typer.Exit(run(config))
+
+serve.__signature__ = inspect.Signature([bundle_argument(), *config_options()])  # type: ignore[attr-defined]
+app.command()(serve)
 
 
 def run(config: ServerConfig) -> int:
@@ -110,16 +50,33 @@ def run(config: ServerConfig) -> int:
         StartError: The server cannot start; the message says why.
     """
     from ferryman_server.installed_models import find_bundle
-    from ferryman_server.loading import load_bundle, model_of, running_engine
+    from ferryman_server.loading import load_model
     from ferryman_server.logs import configure_logs
+    from ferryman_server.metrics import Metrics
+    from ferryman_server.metrics_endpoint import metrics_endpoint
 
-    configure_logs(config.log_format)
+    configure_logs(config.log_format, level=config.log_level)
     # The first process of a container ignores signals that it does not ask for, so without this
     # a stop while the model loads would be lost.
     signal.signal(signal.SIGTERM, _leave)
-    bundle = load_bundle(find_bundle(config.bundle), config)
-    with running_engine(bundle, config) as engine:
-        return asyncio.run(_serve(model_of(bundle, engine), engine, config))
+    metrics = Metrics()
+    with metrics_endpoint(metrics, config) as metrics_address, ExitStack() as ending:
+        loaded = []
+        for bundle in config.bundle or (None,):
+            one = load_model(find_bundle(bundle), None, config, metrics)
+            ending.callback(one.close)
+            loaded.append(one)
+        _check_names(loaded)
+        # From here on the fleet closes them.
+        ending.pop_all()
+        return asyncio.run(_serve(loaded, config, metrics, metrics_address))
+
+
+def _check_names(loaded: Sequence[Loaded]) -> None:
+    names = [one.model.full_name for one in loaded]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"BUNDLE: {', '.join(twice)} is given more than once")
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
@@ -127,34 +84,64 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
-async def _serve(model: Model, engine: Engine, config: ServerConfig) -> int:
-    from ferryman_server.catalogue import Catalogue
+async def _serve(
+    loaded: Sequence[Loaded],
+    config: ServerConfig,
+    metrics: Metrics,
+    metrics_address: str | None,
+) -> int:
+    from ferryman_server.fleet import Fleet
+    from ferryman_server.loading import load_model
+
+    fleet = Fleet(
+        loaded,
+        functools.partial(load_model, config=config, metrics=metrics),
+        root=config.models_root,
+        drain_seconds=config.drain_seconds,
+    )
+    try:
+        return await _serve_fleet(fleet, config, metrics, metrics_address)
+    finally:
+        fleet.close()
+
+
+async def _serve_fleet(
+    fleet: Fleet, config: ServerConfig, metrics: Metrics, metrics_address: str | None
+) -> int:
     from ferryman_server.description import ServerDescription
     from ferryman_server.lifecycle import caught_signals, serve_until_end
-    from ferryman_server.limits import ConnectionLimits, Limits
     from ferryman_server.loading import device_of
+    from ferryman_server.security import security_of
     from ferryman_server.server import Server
-    from ferryman_server.welcome import announce
+    from ferryman_server.tracing import open_traces
+    from ferryman_server.welcome import Places, announce
 
     description = ServerDescription(
         version=version("ferryman"),
         device=device_of(config),
         started=datetime.datetime.now(datetime.UTC),
     )
-    limits = Limits(
-        max_beam_size=min(Limits().max_beam_size, config.max_rows),
-        max_num_hypotheses=min(Limits().max_num_hypotheses, config.max_rows),
-        max_queued_tokens=config.max_queued_tokens,
-        max_concurrent_calls=config.max_concurrent_calls,
-    )
+    security = security_of(config)
     server = Server(
-        Catalogue([model]),
+        fleet.catalogue,
+        fleet=fleet,
+        admin_address=config.admin_address_in_use,
         address=config.address,
         description=description,
-        limits=limits,
-        connections=ConnectionLimits(),
+        limits=config.limits,
+        connections=config.connections,
+        metrics=metrics,
+        traces=open_traces(config.traces_endpoint, description.version),
+        security=security,
     )
+    metrics.describe(description, max_rows=config.max_rows)
     async with caught_signals() as signals, server:
-        announce(model, config, port=server.port, version=description.version)
-        end = await serve_until_end(server, engine, signals, drain_seconds=config.drain_seconds)
+        places = Places(
+            address=server.bound_address,
+            metrics=metrics_address,
+            probe=server.probe_address,
+            admin=server.admin_address,
+        )
+        announce(fleet.catalogue.models, config, places, version=description.version)
+        end = await serve_until_end(server, fleet, signals, drain_seconds=config.drain_seconds)
     return end.exit_code

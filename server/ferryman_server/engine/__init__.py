@@ -8,9 +8,11 @@ from ferryman_server.engine.errors import (
     EngineStoppedError,
     OverloadedError,
     Phase,
+    QuotaError,
     UnavailableError,
 )
-from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Listener, Result
+from ferryman_server.engine.job import FinishReason, Hypothesis, Job, Listener, Priority, Result
+from ferryman_server.engine.observer import Observer
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.search_options import (
     LengthPenalty,
@@ -32,8 +34,11 @@ __all__ = [
     "Job",
     "LengthPenalty",
     "Listener",
+    "Observer",
     "OverloadedError",
     "Phase",
+    "Priority",
+    "QuotaError",
     "Result",
     "Runtime",
     "Sampling",

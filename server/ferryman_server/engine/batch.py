@@ -54,6 +54,11 @@ class Batch:
         """Those on their way."""
         return [ticket for lane in self._lanes.values() for ticket in lane.tickets]
 
+    @property
+    def state_bytes(self) -> int:
+        """The memory of the state of all lanes, in bytes."""
+        return sum(lane.state_bytes for lane in self._lanes.values())
+
     def leave(self, now: float, cancellations: int) -> list[Ticket]:
         """Let go of the tickets that were cancelled or have expired, and return them.
 
@@ -83,13 +88,9 @@ class Batch:
             companions: Who still waits, but is encoded along with them.
         """
         work = Work(rounds=1)
-        encode(self._runtime, [*boarders, *companions])
-        for key in sorted({ticket.lane for ticket in boarders}):
-            joining = [ticket for ticket in boarders if ticket.lane == key]
-            work.ragged_admissions += self._lane(key).admit(joining)
-        for ticket in boarders:
-            if ticket.job.deadline is not None:
-                self.next_deadline = min(self.next_deadline, ticket.job.deadline)
+        if boarders:
+            encode(self._runtime, [*boarders, *companions])
+            work.ragged_admissions = self._admit(boarders)
         finished = []
         for lane in self._lanes.values():
             if lane.sources:
@@ -98,6 +99,16 @@ class Batch:
                 finished += lane.step()
             work.bytes_copied += lane.take_bytes_copied()
         return finished, work
+
+    def _admit(self, boarders: Sequence[Ticket]) -> int:
+        """Let tickets join their lanes; return how many joined others under way."""
+        for ticket in boarders:
+            if ticket.job.deadline is not None:
+                self.next_deadline = min(self.next_deadline, ticket.job.deadline)
+        return sum(
+            self._lane(key).admit([ticket for ticket in boarders if ticket.lane == key])
+            for key in sorted({ticket.lane for ticket in boarders})
+        )
 
     def _lane(self, key: LaneKey) -> Lane:
         if key not in self._lanes:

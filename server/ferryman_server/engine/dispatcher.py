@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from ferryman_server.engine.batch import Work
 from ferryman_server.engine.errors import (
+    DeadlineError,
     EngineError,
     EngineFailedError,
     EngineStoppedError,
@@ -63,6 +64,8 @@ class Dispatcher:
         """How many jobs were cancelled when they were not in the queue any more."""
         self.changes = 0
         """How often something happened that a worker has to be told of; read without the lock."""
+        self.state_bytes: dict[str, int] = {}
+        """The memory of each worker's state; each writes its own entry."""
         self.error: BaseException | None = None
         """What the engine died of."""
         self._on_failure: list[Callable[[BaseException], None]] = []
@@ -72,6 +75,7 @@ class Dispatcher:
         self._is_closed = False
         self._idle_workers = 0
         self._admitted = 0
+        self._source_tokens = 0
         self._rejected = 0
         self._running: dict[Ticket, None] = {}
         self._outcomes = dict.fromkeys(Outcome, 0)
@@ -92,7 +96,8 @@ class Dispatcher:
         Raises:
             EngineStoppedError: Not open (any more).
             EngineFailedError: The engine died.
-            OverloadedError: No room for all of them now.
+            OverloadedError: No room for all of them now, or not soon enough.
+            DeadlineError: Their deadline would pass before their turn.
             ValueError: There never will be.
         """
         with self._changed:
@@ -100,10 +105,11 @@ class Dispatcher:
                 raise self.reason()
             try:
                 self._scheduler.enqueue(tickets, time.monotonic())
-            except OverloadedError:
+            except (OverloadedError, DeadlineError):
                 self._rejected += len(tickets)
                 raise
             self._admitted += len(tickets)
+            self._source_tokens += sum(ticket.source_tokens for ticket in tickets)
             self.changes += 1
             self._changed.notify_all()
 
@@ -158,6 +164,11 @@ class Dispatcher:
                 self._outcomes[outcome] += 1
             self._tokens += tokens
             self._changed.notify_all()
+
+    def unsettled(self, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """Return those of some tickets that a worker has and that have not ended yet."""
+        with self._changed:
+            return [ticket for ticket in tickets if ticket in self._running]
 
     def record(self, work: Work, *, waiting: bool) -> None:
         """Count rounds, during which jobs were waiting or not."""
@@ -224,6 +235,7 @@ class Dispatcher:
             full = self._scheduler.max_rows
             return Statistics(
                 admitted=self._admitted,
+                source_tokens=self._source_tokens,
                 rejected=self._rejected,
                 completed=self._outcomes[Outcome.COMPLETED],
                 failed=self._outcomes[Outcome.FAILED],
@@ -233,6 +245,8 @@ class Dispatcher:
                 queued_tokens=self._scheduler.queued_tokens,
                 running=len(self._running),
                 running_rows=sum(ticket.rows for ticket in self._running),
+                state_bytes=sum(self.state_bytes.values()),
+                estimated_wait=self._scheduler.estimated_wait,
                 rounds=self._rounds,
                 steps=self._work.steps,
                 rows=self._work.rows,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ferryman_server.engine.search import Floats
 from ferryman_server.engine.state import SOURCE_STEP
+from ferryman_server.engine.storage import Block
 
 if TYPE_CHECKING:
     from ferryman_server.engine.runtime import Runtime
@@ -27,7 +27,7 @@ _HORIZON: Final = 4 * ENCODER_CHUNK
 class Encoded(NamedTuple):
     """What the encoder returned for one sentence."""
 
-    outputs: Mapping[str, Floats]
+    outputs: Mapping[str, Block]
     """Of its whole chunk, by name of the state tensor, each (B, ...)."""
     row: int
     """Its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -12,10 +13,12 @@ from ferryman_server.engine.delivery import abandon
 from ferryman_server.engine.dispatcher import Dispatcher
 from ferryman_server.engine.errors import UnavailableError
 from ferryman_server.engine.job import Job, Result
+from ferryman_server.engine.observer import Observer
 from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.scheduler import Scheduler
 from ferryman_server.engine.statistics import Statistics
 from ferryman_server.engine.ticket import Ticket
+from ferryman_server.engine.watchdog import Watchdog
 from ferryman_server.engine.worker import Worker
 
 
@@ -33,6 +36,12 @@ class Engine:
         max_batch_tokens: The most tokens, of sources and targets with their padding, that the
             batch of one worker may grow to. It bounds the memory for state.
         max_queued_tokens: The most source tokens that may wait.
+        max_lanes: The most running batches of a worker, one for each beam width and tail, each with
+            memory of its own; None for any number, which fits memory that grows as it is used.
+        max_wait_seconds: Nobody is let in whose turn would come later than this.
+        ageing_seconds: After waiting so long a job rises by one priority.
+        max_step_seconds: A step that takes longer is stuck, and the engine has failed.
+        observer: Told how long steps and waits take.
     """
 
     def __init__(
@@ -43,6 +52,11 @@ class Engine:
         max_rows: int = 64,
         max_batch_tokens: int = 65_536,
         max_queued_tokens: int = 65_536,
+        max_lanes: int | None = None,
+        max_wait_seconds: float = math.inf,
+        ageing_seconds: float = 10.0,
+        max_step_seconds: float = 120.0,
+        observer: Observer | None = None,
     ) -> None:
         self._runtime = runtime
         self._max_rows = max_rows
@@ -51,17 +65,31 @@ class Engine:
                 max_rows=max_rows,
                 max_batch_tokens=max_batch_tokens,
                 max_queued_tokens=max_queued_tokens,
+                max_lanes=max_lanes,
+                max_wait_seconds=max_wait_seconds,
+                ageing_seconds=ageing_seconds,
             )
         )
         self._workers = [
-            Worker(runtime, self._dispatcher, max_rows=max_rows, name=f"decode-{number}")
+            Worker(
+                runtime,
+                self._dispatcher,
+                max_rows=max_rows,
+                name=f"decode-{number}",
+                observer=observer or Observer(),
+            )
             for number in range(workers)
         ]
+
+        self._watchdog = Watchdog(
+            self._workers, self._dispatcher, max_step_seconds=max_step_seconds
+        )
 
     def start(self) -> None:
         """Start the workers and take jobs. An engine starts once."""
         for worker in self._workers:
             worker.start()
+        self._watchdog.start()
         self._dispatcher.open()
 
     def submit(self, jobs: Sequence[Job]) -> list[Future[Result]]:
@@ -73,7 +101,9 @@ class Engine:
             or `EngineFailedError` where there is no answer.
 
         Raises:
-            OverloadedError: The queue has no room for all of them.
+            OverloadedError: The queue has no room for all of them, or their turn would come too
+                late; as QuotaError, their client has its share of the queue.
+            DeadlineError: Their deadline would pass before their turn.
             EngineStoppedError: The engine is not started, is draining, or is closed.
             EngineFailedError: The engine has failed.
             UnavailableError: A search needs a graph that this model does not have.
@@ -115,6 +145,7 @@ class Engine:
 
     def close(self) -> None:
         """Stop at once: jobs that have not ended get `EngineStoppedError`. May be repeated."""
+        self._watchdog.stop()
         abandon(self._dispatcher, self._dispatcher.close())
         for worker in self._workers:
             worker.join()
@@ -161,5 +192,7 @@ class Engine:
             )
         if search.full_tail_options and not runtime.has_full_tail:
             raise UnavailableError(search.full_tail_options, "step_full")
+        if search.shortlist and not runtime.has_shortlist:
+            raise UnavailableError(["shortlist"], "step_shortlist")
         if search.coverage_penalty and not runtime.has_attention:
             raise UnavailableError(["coverage_penalty"], "scorer")

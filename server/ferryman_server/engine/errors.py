@@ -2,9 +2,10 @@
 
 * EngineError
   + OverloadedError      by `submit`          the queue is full; retry after `retry_after` seconds
+    + QuotaError         by `submit`          the caller has too much of it; the same
   + EngineStoppedError   by `submit`, future  the engine is not started, is draining, or is closed
   + EngineFailedError    by `submit`, future  decoding itself failed
-  + DeadlineError        by the future        the deadline passed; the answer is of no use any more
+  + DeadlineError        by `submit`, future  the deadline passed, or would before the job's turn
   + UnavailableError     by `submit`          the model lacks a graph that the search needs
 
 A job that its caller cancelled is no error: its future is cancelled. A job that no batch could ever
@@ -31,6 +32,10 @@ class OverloadedError(EngineError):
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"the queue is full; retry in {retry_after:.1f} s")
         self.retry_after = retry_after
+
+
+class QuotaError(OverloadedError):
+    """There is room in the queue, but its caller has more than a fair share of it already."""
 
 
 class EngineStoppedError(EngineError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from ferryman_server.engine.search_options import Search
 
-__all__ = ["FinishReason", "Hypothesis", "Job", "Listener", "Result", "Search"]
+__all__ = ["FinishReason", "Hypothesis", "Job", "Listener", "Priority", "Result", "Search"]
 
 Listener = Callable[[tuple[int, ...]], None]
 """Told of the tokens that a target goes on with, in the engine's thread: it must return at once."""
@@ -25,6 +25,16 @@ class FinishReason(StrEnum):
     """The model had begun to repeat itself and was cut there."""
 
 
+class Priority(IntEnum):
+    """Whom to decode first."""
+
+    LOW = 0
+    """Nobody waits for the answer."""
+    NORMAL = 1
+    HIGH = 2
+    """Somebody looks at the screen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One sentence to translate."""
@@ -34,6 +44,9 @@ class Job:
     search: Search
     deadline: float | None = None
     """The moment on `time.monotonic`'s clock after which the answer is of no use."""
+    priority: Priority = field(default=Priority.NORMAL, compare=False)
+    client: str = field(default="", compare=False)
+    """Who asks; those who wait are served in turns, client by client."""
     listener: Listener | None = field(default=None, compare=False)
     """Gets the tokens of the best hypothesis as soon as no later step can take them back. All that
     it is ever given, one after the other, is the ``ids`` of the first hypothesis."""
@@ -67,3 +80,5 @@ class Result:
     """From joining a running batch to the last token."""
     steps: int
     """Decoder steps the sentence took part in."""
+    first_token_seconds: float = 0.0
+    """From `submit` to the first token."""

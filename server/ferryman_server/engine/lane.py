@@ -68,17 +68,18 @@ class Lane:
         self.width = width
         self._tickets: dict[int, Ticket] = {}  # by slot
         self._runtime = runtime
-        self._decoder: Decoder = runtime.decoder(width=width, max_sources=max_sources)
+        self._decoder: Decoder = runtime.decoder(width=width, max_sources=max_sources, tail=tail)
         self._state = self._decoder.state
+        self._lists = self._decoder.lists
         self._search = self._make_search(tail)
         # What has been told of the sources that somebody listens to, by slot.
         self._told: dict[int, int] = {}
 
     def _make_search(self, tail: Tail) -> LaneSearch:
         runtime, input_ids = self._runtime, self._decoder.input_ids
-        if tail is Tail.FAST and self.width == 1:
+        if tail is not Tail.FULL and self.width == 1:
             return GreedySearch(input_ids, bos=runtime.bos, eos=runtime.eos)
-        kind = BeamSearch if tail is Tail.FAST else FullTailSearch
+        kind = FullTailSearch if tail is Tail.FULL else BeamSearch
         return kind(
             input_ids,
             vocabulary_size=runtime.vocabulary_size,
@@ -90,6 +91,11 @@ class Lane:
     def sources(self) -> int:
         """How many are on their way."""
         return len(self._tickets)
+
+    @property
+    def state_bytes(self) -> int:
+        """The memory of its state, in bytes."""
+        return self._state.nbytes
 
     @property
     def tickets(self) -> list[Ticket]:
@@ -115,6 +121,8 @@ class Lane:
                 ticket.encoded = None
                 self._tickets[slot] = ticket
                 self._search.admit(slot, ticket.job)
+                if self._lists is not None:
+                    self._lists.admit(slot, self._runtime.shortlisted(ticket.job.source))
                 if ticket.job.listener is not None:
                     self._told[slot] = 0
         return ragged
@@ -127,12 +135,16 @@ class Lane:
 
     def step(self) -> list[Finished]:
         """Advance every hypothesis by one token; return what has finished by that."""
-        self._close_gaps()
+        # After most steps nobody leaves. Each line that is run all the same is a line that the
+        # step graph, which reads megabytes, has driven out of the cache.
+        if self._state.has_gaps:
+            self._close_gaps()
         done = self._search.step(self._decoder)
         finished = [self._finish(slot) for slot in done]
         if self._told:
             self._tell(dict(zip(done, finished, strict=True)))
-        self._release(done)
+        if done:
+            self._release(done)
         return finished
 
     def _finish(self, slot: int) -> Finished:
@@ -162,6 +174,8 @@ class Lane:
         for source, target in self._state.compact():
             self._tickets[target] = self._tickets.pop(source)
             self._search.move(source, target)
+            if self._lists is not None:
+                self._lists.move(source, target)
             if source in self._told:
                 self._told[target] = self._told.pop(source)
 
@@ -169,6 +183,8 @@ class Lane:
         for slot in slots:
             del self._tickets[slot]
             self._search.release(slot)
+            if self._lists is not None:
+                self._lists.release(slot)
             self._told.pop(slot, None)
         self._state.release(slots)
 

@@ -60,6 +60,11 @@ class Pool:
         self._memory, self._spare = self._spare, self._memory
         return self._memory[:size].reshape(shape)
 
+    @property
+    def nbytes(self) -> int:
+        """The memory of both buffers, in bytes."""
+        return self._memory.nbytes + self._spare.nbytes
+
     def view(self, name: str, slots: int) -> Floats:
         """Return the rows of the first slots of one tensor, without a copy."""
         return self._buffer[self._index[name], : slots * self._rows_per_slot]

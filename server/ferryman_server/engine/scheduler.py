@@ -1,8 +1,10 @@
-"""Who waits and who boards: first come, first served, and nobody overtakes.
+"""Who may wait, and who boards.
 
-A ticket that does not fit holds up those behind it, of every beam width, so none is passed over for
-ever. Whoever fits boards at once, if only one row is free: what is encoded along with those who
-board spares the encoder from working on single sentences.
+Who may wait: whoever there is room for, whose turn would come soon enough, and who does not have
+too much of the queue already. Who boards: whoever is next in the fair order and fits. A ticket that
+does not fit holds up those behind it, of every beam width, so none is passed over for ever. Whoever
+fits boards at once, if only one row is free: what is encoded along with those who board spares the
+encoder from working on single sentences.
 
 Nothing here is thread-safe or reads a clock: the engine calls it under its lock.
 """
@@ -10,48 +12,67 @@ Nothing here is thread-safe or reads a clock: the engine calls it under its lock
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Final
 
 from ferryman_server.engine.encoding import companions
-from ferryman_server.engine.errors import OverloadedError
-from ferryman_server.engine.ticket import LaneKey, Ticket
+from ferryman_server.engine.errors import DeadlineError, OverloadedError, Phase, QuotaError
+from ferryman_server.engine.fair_queue import FairQueue
+from ferryman_server.engine.load import Load
+from ferryman_server.engine.speed import Speed
+from ferryman_server.engine.ticket import Ticket
 
-_UNKNOWN_WAIT: Final = 1.0
-_LONGEST_WAIT: Final = 60.0
-"""Seconds to tell a caller before anything could be measured, and the most to tell one."""
+_MOST_OF_THE_REST: Final = 8
+"""A client that has more than this many times what is left of the queue gets no more of it: one
+alone has eight ninths, another one eight ninths of the rest, and there is room for a third.
+(Dynamic thresholds: Choudhury and Hahne 1998, https://doi.org/10.1109/90.664262.)"""
 
 
 class Scheduler:
-    """The queue, and the policy by which it empties.
+    """The queue, and the policy by which it fills and empties.
 
     Args:
         max_rows: The most hypotheses in the running batches of one worker.
         max_batch_tokens: The most tokens, of sources and targets, that they may grow to.
+        max_lanes: The most of them at a time; None for any number.
         max_queued_tokens: The most source tokens in the queue.
+        max_wait_seconds: Nobody is let in whose turn would come later than this.
+        ageing_seconds: After so long a ticket rises by one priority.
     """
 
-    def __init__(self, *, max_rows: int, max_batch_tokens: int, max_queued_tokens: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_rows: int,
+        max_batch_tokens: int,
+        max_queued_tokens: int,
+        max_lanes: int | None = None,
+        max_wait_seconds: float = math.inf,
+        ageing_seconds: float = 10.0,
+    ) -> None:
         self.max_rows = max_rows
         self.max_batch_tokens = max_batch_tokens
+        self.max_lanes = max_lanes
         self.max_queued_tokens = max_queued_tokens
+        self._max_wait_seconds = max_wait_seconds
         self.queued_tokens = 0
-        self._waiting: dict[Ticket, None] = {}
+        self._waiting = FairQueue(ageing_seconds=ageing_seconds)
+        self._tokens_of: dict[str, int] = {}
         self._next_deadline = math.inf
-        # Since the queue was last empty: when, and the tokens that left it then.
-        self._departures: deque[tuple[float, int]] = deque(maxlen=64)
+        self._speed = Speed()
 
     def __len__(self) -> int:
         """Return how many tickets wait."""
         return len(self._waiting)
 
     def enqueue(self, tickets: Sequence[Ticket], now: float) -> None:
-        """Let tickets wait, all or none.
+        """Let the tickets of one caller wait, all or none.
 
         Raises:
-            OverloadedError: The queue has no room for all of them now.
-            ValueError: It never will.
+            OverloadedError: The queue has no room for all of them now, or their turn would come
+                too late; or, as QuotaError, their client has its share of it.
+            DeadlineError: Their deadline would pass before their turn.
+            ValueError: There never will be room.
         """
         tokens = sum(ticket.source_tokens for ticket in tickets)
         if tokens > self.max_queued_tokens:
@@ -59,24 +80,41 @@ class Scheduler:
                 f"{len(tickets)} jobs have {tokens} source tokens, but the queue holds at most "
                 f"{self.max_queued_tokens}; submit fewer at a time"
             )
-        excess = self.queued_tokens + tokens - self.max_queued_tokens
-        if excess > 0:
-            raise OverloadedError(self._wait_for(excess, now))
-        if not self._waiting:
-            self._departures.clear()
-            self._departures.append((now, 0))
-        self.queued_tokens += tokens
+        if tickets:
+            self._check_room(tickets[0].job.client, tokens)
+            self._check_time(tickets, now)
         for ticket in tickets:
-            self._waiting[ticket] = None
+            self._waiting.add(ticket, now)
+            self._count(ticket, 1)
             if ticket.job.deadline is not None:
                 self._next_deadline = min(self._next_deadline, ticket.job.deadline)
+
+    def _check_room(self, client: str, tokens: int) -> None:
+        left = self.max_queued_tokens - self.queued_tokens
+        if tokens > left:
+            raise OverloadedError(self._seconds_for_source_tokens(tokens - left))
+        excess = self._tokens_of.get(client, 0) - _MOST_OF_THE_REST * left
+        if excess > 0:
+            raise QuotaError(self._seconds_for_source_tokens(excess))
+
+    def _check_time(self, tickets: Sequence[Ticket], now: float) -> None:
+        job = tickets[0].job
+        wait = self._speed.seconds_for(self._waiting.cost_ahead(job.priority, job.client))
+        if wait > self._max_wait_seconds:
+            raise OverloadedError(wait - self._max_wait_seconds)
+        deadline = min(
+            (t.job.deadline for t in tickets if t.job.deadline is not None), default=None
+        )
+        # A deadline that is past already is for `expire`, which counts it as what it is.
+        if deadline is not None and now < deadline < now + wait:
+            raise DeadlineError(Phase.QUEUED)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Take a ticket out of the queue; False if it is not in it."""
         if ticket not in self._waiting:
             return False
-        del self._waiting[ticket]
-        self.queued_tokens -= ticket.source_tokens
+        self._waiting.remove(ticket)
+        self._count(ticket, -1)
         return True
 
     def expire(self, now: float) -> list[Ticket]:
@@ -100,7 +138,8 @@ class Scheduler:
         """
         if not self._waiting:
             return []
-        load = _Load(self.max_rows, self.max_batch_tokens)
+        self._waiting.age(now)
+        load = Load(self.max_rows, self.max_batch_tokens, self.max_lanes)
         for ticket in running:
             load.add(ticket)
         # What cannot be shared equally is for a worker that is idle.
@@ -112,64 +151,39 @@ class Scheduler:
             load.add(ticket)
             boarders.append(ticket)
         for ticket in boarders:
-            self.withdraw(ticket)
-        if boarders:
-            self._departures.append((now, sum(ticket.source_tokens for ticket in boarders)))
+            self._waiting.serve(ticket)
+            self._count(ticket, -1)
+        self._speed.note(sum(t.cost for t in boarders), now, is_busy=bool(self._waiting))
         return boarders
 
     def companions(self, boarders: Sequence[Ticket]) -> list[Ticket]:
         """Return who still waits and is to be encoded along with those who board."""
         return companions(boarders, self._waiting)
 
+    @property
+    def estimated_wait(self) -> float:
+        """Seconds until what waits now has left, at the latest speed; 0 if nobody waits."""
+        return self._speed.seconds_for(self._waiting.cost)
+
     def clear(self) -> list[Ticket]:
         """Take all tickets out of the queue."""
         tickets = list(self._waiting)
-        self._waiting.clear()
-        self.queued_tokens = 0
+        for ticket in tickets:
+            self.withdraw(ticket)
         self._next_deadline = math.inf
         return tickets
 
-    def _wait_for(self, tokens: int, now: float) -> float:
-        """Return the seconds until so many tokens have left the queue, at its latest speed."""
-        departed = sum(departed for _, departed in self._departures)
-        if not departed or now <= self._departures[0][0]:
-            return _UNKNOWN_WAIT
-        return min(_LONGEST_WAIT, tokens * (now - self._departures[0][0]) / departed)
+    def _count(self, ticket: Ticket, sign: int) -> None:
+        """Count a ticket into the queue, or out of it."""
+        client, tokens = ticket.job.client, sign * ticket.source_tokens
+        self.queued_tokens += tokens
+        left = self._tokens_of.get(client, 0) + tokens
+        if left:
+            self._tokens_of[client] = left
+        else:
+            del self._tokens_of[client]
 
-
-class _Load:
-    """What running batches hold, and what they may grow to.
-
-    Every source of a lane is padded to the longest, and its caches hold as many tokens as the
-    longest target of the lane may have.
-    """
-
-    def __init__(self, max_rows: int, max_tokens: int) -> None:
-        self.rows = 0
-        self._max_rows = max_rows
-        self._max_tokens = max_tokens
-        self._lanes: dict[LaneKey, tuple[int, int, int]] = {}
-
-    def fits(self, ticket: Ticket) -> bool:
-        """Tell whether there is room for a ticket; there always is for one alone."""
-        if not self.rows:
-            return True
-        lanes = self._lanes | {ticket.lane: self._lane_with(ticket)}
-        tokens = sum(
-            n * (source + lane.width * target) for lane, (n, source, target) in lanes.items()
-        )
-        return self.rows + ticket.rows <= self._max_rows and tokens <= self._max_tokens
-
-    def add(self, ticket: Ticket) -> None:
-        """Count a ticket in."""
-        self._lanes[ticket.lane] = self._lane_with(ticket)
-        self.rows += ticket.rows
-
-    def _lane_with(self, ticket: Ticket) -> tuple[int, int, int]:
-        """Return the sources of the ticket's lane, the longest source and the longest target."""
-        sources, source_tokens, target_tokens = self._lanes.get(ticket.lane, (0, 0, 0))
-        return (
-            sources + 1,
-            max(source_tokens, ticket.source_tokens),
-            max(target_tokens, ticket.job.search.max_tokens),
-        )
+    def _seconds_for_source_tokens(self, tokens: float) -> float:
+        """Return the seconds until so many source tokens have left, being as costly as the rest."""
+        cost = tokens * self._waiting.cost / max(1, self.queued_tokens)
+        return self._speed.seconds_for(cost, unknown=1.0)

@@ -13,15 +13,14 @@ Dimension key:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ferryman_bundle import StateKind, StateTensor
-from ferryman_server.engine.pool import Pool
-from ferryman_server.engine.search import Floats, Ints, Lengths
+from ferryman_server.engine.search import Ints, Lengths
+from ferryman_server.engine.storage import Block, HostStorage, Storage
 
 SOURCE_STEP: Final = 8
 """Source lengths are multiples of this: other lengths change the rounding of attention."""
@@ -30,12 +29,13 @@ CAPACITY: Final = 64
 
 
 class DecodeState:
-    """Named tensors of a running batch, in host memory.
+    """Named tensors of a running batch: which slot and how far filled; a storage has the memory.
 
     Args:
         tensors: The declared state.
         width: Beam width W of every source in this batch.
         max_sources: The most sources there will be.
+        storage: Where the tensors are; None for host memory.
 
     Attributes:
         sources: Slots in use, n, gaps among them included.
@@ -45,7 +45,14 @@ class DecodeState:
         revision: Counts the changes of buffers; views taken before one show nothing any more.
     """
 
-    def __init__(self, tensors: Sequence[StateTensor], *, width: int, max_sources: int) -> None:
+    def __init__(
+        self,
+        tensors: Sequence[StateTensor],
+        *,
+        width: int,
+        max_sources: int,
+        storage: Storage | None = None,
+    ) -> None:
         self.width = width
         self.max_sources = max_sources
         self.sources = 0
@@ -55,30 +62,25 @@ class DecodeState:
         self.revision = 0
         self._gaps: set[int] = set()
         self._source_lengths = [0] * max_sources
-        self._pools: list[Pool] = []
-        self._pool_of: dict[str, Pool] = {}
-        for _, group in groupby(sorted(tensors, key=_likeness), key=_likeness):
-            alike = list(group)
-            rows = 1 if alike[0].kind is StateKind.MEMORY else width
-            self._pools.append(Pool(alike, rows_per_slot=rows, slots=max_sources))
-            self._pool_of.update((tensor.name, self._pools[-1]) for tensor in alike)
+        self._storage = storage or HostStorage(tensors, width=width, max_sources=max_sources)
+        self._names = [tensor.name for tensor in tensors]
         self._memory_axes = {t.name: t.length_axis for t in tensors if t.kind is StateKind.MEMORY}
         self._has_caches = any(tensor.kind is StateKind.CACHE for tensor in tensors)
-        self._successors = {
-            tensor.name: np.empty_like(self._pool_of[tensor.name].view(tensor.name, max_sources))
-            for tensor in tensors
-            if tensor.kind is StateKind.RECURRENT
-        }
 
     @property
     def source_length(self) -> int:
         """S: the padded length of every source in the memory."""
-        return self._extent(StateKind.MEMORY)
+        return self._storage.extent(StateKind.MEMORY)
 
     @property
     def capacity(self) -> int:
         """C: the tokens that every cache has room for."""
-        return self._extent(StateKind.CACHE)
+        return self._storage.extent(StateKind.CACHE)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there are slots of sources that have left."""
+        return bool(self._gaps)
 
     @property
     def longest(self) -> int:
@@ -87,18 +89,26 @@ class DecodeState:
             self._longest = max((int(self.lengths[slot, 0]) for slot in self._taken()), default=0)
         return self._longest
 
-    def view(self, name: str) -> Floats:
-        """Return a tensor of the slots in use, (n or R, ...), without a copy."""
-        return self._pool_of[name].view(name, self.sources)
+    @property
+    def nbytes(self) -> int:
+        """The memory of all tensors, in bytes, whether anybody uses it now or not."""
+        return self._storage.nbytes
 
-    def successor(self, name: str) -> Floats:
+    @property
+    def side(self) -> int:
+        """Which of its two places the storage reads recurrent tensors from, 0 or 1."""
+        return self._storage.side
+
+    def view(self, name: str) -> Block:
+        """Return a tensor of the slots in use, (n or R, ...), without a copy."""
+        return self._storage.view(name, self.sources)
+
+    def successor(self, name: str) -> Block:
         """Return where a step writes what follows a tensor; a cache is continued in place."""
-        if name in self._successors:
-            return self._successors[name][: self.sources * self.width]
-        return self.view(name)
+        return self._storage.successor(name, self.sources)
 
     def admit(
-        self, outputs: Mapping[str, Floats], sources: Sequence[int] | None = None
+        self, outputs: Mapping[str, Block], sources: Sequence[int] | None = None
     ) -> list[int]:
         """Give sources of an encoded chunk a slot each, gaps first.
 
@@ -121,11 +131,10 @@ class DecodeState:
         self._gaps.difference_update(slots)
         slots += range(self.sources, self.sources + count - len(slots))
         self.sources = max(self.sources, slots[-1] + 1)
-        for source, slot in zip(sources, slots, strict=True):
+        for slot in slots:
             self.lengths[slot] = 0
             self._source_lengths[slot] = length
-            for pool in self._pools:
-                pool.write(slot, outputs, source)
+        self._storage.write(slots, outputs, sources)
         return slots
 
     def release(self, slots: Iterable[int]) -> None:
@@ -148,22 +157,26 @@ class DecodeState:
                 break
             self.sources -= 1
             self._gaps.remove(gap)
-            self._move(self.sources, gap)
             moves.append((self.sources, gap))
+        if moves:
+            self.bytes_copied += self._storage.move(moves, self._filled)
+            for source, target in moves:
+                self.lengths[target] = self.lengths[source]
+                self._source_lengths[target] = self._source_lengths[source]
         return moves
 
     def reserve(self) -> None:
         """Make room in the caches for one more token of every row."""
         needed = self.longest + 1
         if self._has_caches and needed > self.capacity:
+            assert self._storage.is_elastic, "a storage of fixed size has room for the longest"
             self._resize(StateKind.CACHE, max(CAPACITY, 1 << (needed - 1).bit_length()))
 
     def advance(self) -> None:
         """Take what the step wrote for the state that the next step reads."""
         self._longest = self.longest + 1
         self.lengths[: self.sources] += 1
-        for name in self._successors:
-            self.view(name)[...] = self.successor(name)
+        self._storage.advance(self.sources)
 
     def reorder(self, parents: Ints) -> Ints:
         """Let every hypothesis have the state of its parent.
@@ -180,23 +193,20 @@ class DecodeState:
         if self.width == 1:
             return parents
         rows, copied = settle(parents)
-        for slot, rank in zip(*np.nonzero(copied), strict=True):
-            source = int(slot * self.width + parents[slot, rank])
-            target = int(slot * self.width + rows[slot, rank])
-            for pool in self._pools:
-                if pool.kind is not StateKind.MEMORY:
-                    length = int(self.lengths[slot, 0])
-                    self.bytes_copied += pool.copy_row(source, target, length)
+        slots, ranks = np.nonzero(copied)
+        if len(slots):
+            self.bytes_copied += self._storage.copy_rows(
+                slots * self.width + parents[slots, ranks],
+                slots * self.width + rows[slots, ranks],
+                self.lengths[slots, 0],
+            )
         return rows
 
-    def _extent(self, kind: StateKind) -> int:
-        return max((pool.extent for pool in self._pools if pool.kind is kind), default=0)
-
-    def _chunk_shape(self, outputs: Mapping[str, Floats]) -> tuple[int, int]:
+    def _chunk_shape(self, outputs: Mapping[str, Block]) -> tuple[int, int]:
         """Return the number of sources of a chunk and their padded length."""
         axes = self._memory_axes
         lengths = {outputs[name].shape[axis] for name, axis in axes.items() if axis is not None}
-        counts = {outputs[name].shape[0] for name in self._pool_of if name in outputs}
+        counts = {outputs[name].shape[0] for name in self._names if name in outputs}
         if len(counts) != 1 or len(lengths) > 1:
             raise ValueError(f"the encoder's outputs disagree: sources {counts}, lengths {lengths}")
         length = lengths.pop() if lengths else 0
@@ -206,6 +216,10 @@ class DecodeState:
 
     def _fit_source_length(self, length: int) -> None:
         """Choose S for the sources at hand and one of this length, and C if nobody is at hand."""
+        if not self._storage.is_elastic:
+            if length > self.source_length and self._memory_axes:
+                raise ValueError(f"the source length {length} is over {self.source_length}")
+            return
         longest = max((self._source_lengths[slot] for slot in self._taken()), default=0)
         needed, now = _bucket(max(longest, length)), self.source_length
         if needed > now or 2 * needed <= now != needed:
@@ -216,16 +230,10 @@ class DecodeState:
     def _resize(self, kind: StateKind, extent: int) -> None:
         filled = {slot: self._filled(slot, kind) for slot in self._taken()}
         self.revision += 1
-        self.bytes_copied += sum(p.resize(extent, filled) for p in self._pools if p.kind is kind)
+        self.bytes_copied += self._storage.resize(kind, extent, filled)
 
     def _taken(self) -> list[int]:
         return [slot for slot in range(self.sources) if slot not in self._gaps]
-
-    def _move(self, source: int, target: int) -> None:
-        self.lengths[target] = self.lengths[source]
-        self._source_lengths[target] = self._source_lengths[source]
-        for pool in self._pools:
-            self.bytes_copied += pool.move(source, target, self._filled(source, pool.kind))
 
     def _filled(self, slot: int, kind: StateKind) -> int:
         """Return how far a slot's rows are filled."""
@@ -261,12 +269,6 @@ def settle(parents: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     # As many rows of a source are free as have to be copied, so the two run in step.
     rows[copied] = np.nonzero(free)[1]
     return rows, copied
-
-
-def _likeness(tensor: StateTensor) -> tuple[str, ...]:
-    """Return what tensors of one pool have in common."""
-    axis, padding = str(tensor.length_axis), str(tensor.padding)
-    return (tensor.kind, tensor.dtype, str(tensor.shape), axis, padding)
 
 
 def _bucket(length: int) -> int:

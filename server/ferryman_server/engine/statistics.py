@@ -16,7 +16,7 @@ class Statistics:
     admitted: int
     """Jobs that `submit` accepted."""
     rejected: int
-    """Jobs that `submit` refused with `OverloadedError`."""
+    """Jobs that `submit` refused with `OverloadedError` or `DeadlineError`."""
     completed: int
     failed: int
     cancelled: int
@@ -29,6 +29,12 @@ class Statistics:
     """Gauge: jobs in a running batch."""
     running_rows: int
     """Gauge: hypotheses in the running batches."""
+    state_bytes: int
+    """Gauge: memory of the workers' state, in bytes: caches, encoder memory, recurrent state."""
+    estimated_wait: float
+    """Gauge: seconds until what waits now has left the queue, at the speed measured lately."""
+    source_tokens: int
+    """Source tokens of the admitted jobs, ends included."""
     rounds: int
     steps: int
     """Runs of the step graph."""

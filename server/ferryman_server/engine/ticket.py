@@ -37,6 +37,7 @@ class Ticket(Future[Result]):
         job: What to decode.
         submitted: When it came.
         boarded: When it joined a running batch.
+        began: When it had its first token.
         lane: The running batch that it belongs into.
         rows: How many hypotheses it has there.
         encoded: Its encoded source, from when there is one until it has boarded.
@@ -50,6 +51,7 @@ class Ticket(Future[Result]):
         self.job = job
         self.submitted = submitted
         self.boarded = submitted
+        self.began = submitted
         self.lane = LaneKey(job.search.rows, job.search.tail)
         self.rows = job.search.rows
         self.encoded: Encoded | None = None
@@ -61,6 +63,12 @@ class Ticket(Future[Result]):
     def source_tokens(self) -> int:
         """What the job weighs in the queue: its source with its end."""
         return len(self.job.source) + 1
+
+    @property
+    def cost(self) -> int:
+        """About how many tokens it takes: those it reads, and as many to write for each row."""
+        longest = min(self.source_tokens, self.job.search.max_tokens)
+        return self.source_tokens + self.rows * longest
 
     def has_expired(self, now: float) -> bool:
         """Tell whether its deadline has passed."""

@@ -15,27 +15,34 @@ import numpy.typing as npt
 import onnxruntime
 
 from ferryman_bundle import StateTensor
+from ferryman_server.engine.candidate_lists import CandidateLists
 from ferryman_server.engine.search import Floats, Ints
 from ferryman_server.engine.state import DecodeState
+from ferryman_server.engine.storage import Block, Storage
+from ferryman_server.runtime.device_storage import DeviceTensor
+from ferryman_server.runtime.shortlist import BIAS, SCALES, VALUES
 
 Arrays = dict[str, npt.NDArray[np.generic]]
+Blocks = dict[str, Block]
 
 
 class OnnxDecoder:
-    """The step graphs over one state in host memory.
+    """The step graphs over one state.
 
     A graph reads and writes prefixes of the state's own buffers; a cache is bound as its own
     successor, and is extended in place. Bindings are kept, one for every number of sources, until
-    a buffer changes.
+    a buffer changes. What else goes in and comes out is small, and in host memory.
 
     Args:
-        session: The step graph.
+        session: The step graph; where there are lists, the one that chooses from lists.
         tensors: The declared state.
         width: Beam width W.
         max_sources: The most sources there will be.
         vocabulary_size: How many tokens there are to choose from.
         full_session: Gives the step graph with the full tail, when that is asked for first; None
             where the bundle has none.
+        storage: Where the state is; None for host memory.
+        lists: What each source may choose from; None for everything.
     """
 
     def __init__(
@@ -47,9 +54,12 @@ class OnnxDecoder:
         max_sources: int,
         vocabulary_size: int,
         full_session: Callable[[], onnxruntime.InferenceSession] | None = None,
+        storage: Storage | None = None,
+        lists: CandidateLists | None = None,
     ) -> None:
-        self.state = DecodeState(tensors, width=width, max_sources=max_sources)
+        self.state = DecodeState(tensors, width=width, max_sources=max_sources, storage=storage)
         self.input_ids: Ints = np.zeros((max_sources, width), np.int64)
+        self.lists = lists
         self._tensors = tensors
         self._vocabulary_size = vocabulary_size
         self._total_length: npt.NDArray[np.int32] = np.zeros(1, np.int32)
@@ -66,6 +76,8 @@ class OnnxDecoder:
         if candidates > offered:
             # Few different numbers, so that few sets of buffers are made.
             offered = min(1 << (candidates - 1).bit_length(), self._vocabulary_size)
+        if self.lists is not None:
+            offered = min(offered, self.lists.places.shape[2])
         tail = self._fast_tails.get(offered)
         if tail is None:
             tail = self._fast_tails[offered] = self._offer(offered)
@@ -100,24 +112,42 @@ class OnnxDecoder:
         n = state.sources
         state.reserve()
         self._total_length[0] = state.longest + 1
-        tail.run(n, state.revision, self._bindable)
+        lists = () if self.lists is None else self.lists.revision
+        tail.run(n, state.side, (state.revision, *lists), self._bindable)
         state.advance()
         return n
 
-    def _bindable(self, sources: int) -> tuple[Arrays, Arrays]:
+    def _bindable(self, sources: int) -> tuple[Blocks, Blocks]:
         """Return what every graph reads and writes of the first n slots, by name."""
         rows = sources * self.state.width
-        inputs: Arrays = {
+        inputs: Blocks = {
             "input_ids": self.input_ids[:sources],
             "past_lengths": self.state.lengths[:sources].reshape(rows),
             "total_length": self._total_length,
         }
-        outputs: Arrays = {}
+        outputs: Blocks = {}
         for tensor in self._tensors:
             inputs[tensor.name] = self.state.view(tensor.name)
             if tensor.output is not None:
                 outputs[tensor.output] = self.state.successor(tensor.name)
+        if self.lists is not None:
+            inputs |= _bindable_lists(self.lists, sources)
         return inputs, outputs
+
+
+def _bindable_lists(lists: CandidateLists, sources: int) -> Arrays:
+    """Return what a graph reads of the lists of the first n slots, by name."""
+    places = lists.places[:sources]
+    arrays: Arrays = {"shortlist.places": places.reshape(-1, places.shape[2])}  # (R, P)
+    columns = lists.columns
+    if columns is not None:
+        arrays |= {
+            VALUES: columns.values,
+            SCALES: columns.scales,
+            BIAS: columns.bias,
+            "shortlist.ids": columns.ids,
+        }
+    return arrays
 
 
 class _BoundTail:
@@ -140,28 +170,41 @@ class _BoundTail:
         self._session = session
         # A graph has the inputs that it needs: a recurrent step asks for no lengths.
         self._input_names = {node.name for node in session.get_inputs()}
-        self._bindings: dict[int, onnxruntime.IOBinding] = {}
-        self._revision = -1
+        self._bindings: dict[tuple[int, int], onnxruntime.IOBinding] = {}
+        self._revision: tuple[int, ...] = ()
 
     def run(
-        self, sources: int, revision: int, bindable: Callable[[int], tuple[Arrays, Arrays]]
+        self,
+        sources: int,
+        side: int,
+        revision: tuple[int, ...],
+        bindable: Callable[[int], tuple[Blocks, Blocks]],
     ) -> None:
         """Run over the first n slots, bound when there first are so many."""
         if self._revision != revision:
             self._bindings.clear()
             self._revision = revision
-        binding = self._bindings.get(sources)
+        key = sources, side
+        binding = self._bindings.get(key)
         if binding is None:
-            binding = self._bindings[sources] = self._bind(sources, *bindable(sources))
+            binding = self._bindings[key] = self._bind(sources, *bindable(sources))
         self._session.run_with_iobinding(binding)
 
-    def _bind(self, sources: int, inputs: Arrays, outputs: Arrays) -> onnxruntime.IOBinding:
+    def _bind(self, sources: int, inputs: Blocks, outputs: Blocks) -> onnxruntime.IOBinding:
         inputs = {n: a for n, a in {**inputs, **self._inputs}.items() if n in self._input_names}
         for name, array in self.outputs.items():
             outputs[name] = array[:sources].reshape(-1, array.shape[-1])  # (R, ...)
         binding = self._session.io_binding()
-        for name, array in inputs.items():
-            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-        for name, array in outputs.items():
-            binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        for name, block in inputs.items():
+            binding.bind_input(name, *_place(block))
+        for name, block in outputs.items():
+            binding.bind_output(name, *_place(block))
         return binding
+
+
+def _place(block: Block) -> tuple[str, int, np.dtype[Any], tuple[int, ...], int]:
+    """Return what ONNX Runtime has to know of memory: where, what, and how much."""
+    if isinstance(block, DeviceTensor):
+        value = block.value
+        return value.device_name(), 0, block.dtype, block.shape, value.data_ptr()
+    return "cpu", 0, block.dtype, block.shape, block.ctypes.data

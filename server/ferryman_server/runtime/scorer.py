@@ -10,7 +10,6 @@ Dimension key:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -18,24 +17,15 @@ import numpy as np
 import onnxruntime
 
 from ferryman_bundle import Bundle
-from ferryman_server.engine.search import Floats, Ints
+from ferryman_server.engine.search import Ints
 from ferryman_server.engine.state import SOURCE_STEP
 from ferryman_server.runtime.errors import NoScorerError
+from ferryman_server.runtime.scored import Scored
 from ferryman_server.runtime.session import make_session
 
 GRAPH: Final = "scorer"
 _LOG_PROBS: Final = "token_log_probs"
 _ATTENTION: Final = "attention"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """One translation as the model sees it."""
-
-    token_log_probs: Floats
-    """Log-probability of each token after those before it, in nats; the end is the last, (T,)."""
-    attention: Floats | None
-    """What each of them looked at, (T, S), rows summing to 1; None of a model without attention."""
 
 
 class Scorer:

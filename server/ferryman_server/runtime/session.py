@@ -7,10 +7,12 @@ from typing import Final, Literal
 
 import onnxruntime
 
+from ferryman_server.runtime.cuda import CUDA_PROVIDER, cuda_fault
 from ferryman_server.runtime.errors import DeviceError
 
 Device = Literal["cpu", "cuda"]
-_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+PROVIDERS: Final[Mapping[Device, str]] = {"cpu": "CPUExecutionProvider", "cuda": CUDA_PROVIDER}
+"""What ONNX Runtime calls that which computes on a device."""
 _ERRORS_ONLY: Final = 3
 _FOLDER_OF_EXTERNAL_FILES: Final = "session.model_external_initializers_file_folder_path"
 _NO_FOLDER: Final = "/dev/null/no-folder"
@@ -23,17 +25,17 @@ def check_device(device: Device) -> None:
     Raises:
         DeviceError: It cannot be used.
     """
-    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
-        raise DeviceError(
-            f"this onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]}; "
-            "install ferryman[server-gpu] in an environment without ferryman[server]"
-        )
-    if device != "cpu":
-        raise DeviceError("this release keeps the decoder's state in host memory: use device cpu")
+    if device == "cuda" and (fault := cuda_fault()) is not None:
+        raise DeviceError(fault)
 
 
 def make_session(
-    graph: bytes, weights: Mapping[str, onnxruntime.OrtValue], names: Sequence[str], *, threads: int
+    graph: bytes,
+    weights: Mapping[str, onnxruntime.OrtValue],
+    names: Sequence[str],
+    *,
+    threads: int,
+    device: Device = "cpu",
 ) -> onnxruntime.InferenceSession:
     """Make a session of a graph whose weights are elsewhere in memory.
 
@@ -45,6 +47,10 @@ def make_session(
         weights: All weights of the bundle.
         names: Which of them this graph reads.
         threads: Threads that one run may use.
+        device: Where to compute; what a GPU lacks, the host computes.
+
+    Raises:
+        DeviceError: ONNX Runtime could not use the device after all.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -57,4 +63,9 @@ def make_session(
     # A graph may name files to read its tensors from: here it finds none but what it is given.
     options.add_session_config_entry(_FOLDER_OF_EXTERNAL_FILES, _NO_FOLDER)
     options.add_external_initializers(list(names), [weights[name] for name in names])
-    return onnxruntime.InferenceSession(graph, options, providers=[_PROVIDERS["cpu"]])
+    providers = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
+    session = onnxruntime.InferenceSession(graph, options, providers=providers)
+    # It would go on with the host, and say so in its log only.
+    if session.get_providers()[0] != providers[0]:
+        raise DeviceError(f"ONNX Runtime could not use the device {device}: see its log")
+    return session

@@ -8,10 +8,11 @@ from google.protobuf import timestamp_pb2
 
 from ferryman.v1 import model_pb2, options_pb2, translation_service_pb2
 from ferryman_bundle.manifest import Manifest
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.limits import Limits
-from ferryman_server.wire.requests import FEATURES
+from ferryman_server.model import Model
+from ferryman_server.wire.requests import FEATURES, NEED_WHOLE_DISTRIBUTION
 
 
 def server_info(
@@ -31,9 +32,19 @@ def server_info(
 
 
 def model_message(
-    model: Model, *, is_default: bool, state: model_pb2.ModelState
+    model: Model,
+    catalogue: Catalogue,
+    state: model_pb2.ModelState = model_pb2.MODEL_STATE_READY,
+    why: str = "",
 ) -> model_pb2.Model:
-    """Describe a model."""
+    """Describe a model.
+
+    Args:
+        model: The model.
+        catalogue: Where it is, or was.
+        state: Whether it can be used.
+        why: What there is to say about its state.
+    """
     manifest = model.manifest
     message = model_pb2.Model(
         name=manifest.name,
@@ -42,10 +53,13 @@ def model_message(
         license=manifest.licence,
         family=manifest.family,
         parameters=manifest.parameters,
-        variant="fp32",
+        variant=model.variant,
         digest=model.digest,
         state=state,
-        is_default=is_default,
+        state_message=why,
+        is_default=model is catalogue.default,
+        is_current=catalogue.is_current(model),
+        features=_features(model),
         language_pairs=[
             model_pb2.LanguagePair(
                 source_language_code=pair.source, target_language_code=pair.target
@@ -62,17 +76,37 @@ def model_message(
     return message
 
 
-def language_pairs(models: tuple[Model, ...]) -> list[model_pb2.LanguagePair]:
-    """Return every pair with the models that translate it, sorted by language."""
+def language_pairs(catalogue: Catalogue) -> list[model_pb2.LanguagePair]:
+    """Return every pair that the server translates, sorted by language, with how it does so."""
     by_pair: dict[tuple[str, str], list[str]] = {}
-    for model in models:
+    for model in catalogue.models:
         for pair in model.manifest.language_pairs:
             by_pair.setdefault((pair.source, pair.target), []).append(model.full_name)
+    pairs = []
+    for route in catalogue.routes():
+        legs, pair = route.legs, route.pair
+        is_direct = len(legs) == 1
+        pairs.append(
+            model_pb2.LanguagePair(
+                source_language_code=pair.source,
+                target_language_code=pair.target,
+                models=by_pair[pair.source, pair.target]
+                if is_direct
+                else [leg.model.full_name for leg in legs],
+                route=() if is_direct else route.codes,
+            )
+        )
+    return pairs
+
+
+def pairs_of(model: Model) -> list[model_pb2.LanguagePair]:
+    """Return the pairs of one model, sorted by language."""
+    pairs = sorted((pair.source, pair.target) for pair in model.manifest.language_pairs)
     return [
         model_pb2.LanguagePair(
-            source_language_code=source, target_language_code=target, models=names
+            source_language_code=source, target_language_code=target, models=[model.full_name]
         )
-        for (source, target), names in sorted(by_pair.items())
+        for source, target in pairs
     ]
 
 
@@ -88,6 +122,17 @@ def _default_decoding(manifest: Manifest) -> options_pb2.DecodingOptions:
         max_length_offset=generation.max_length_offset,
         forbid_unknown=True,
     )
+
+
+def _features(model: Model) -> list[str]:
+    """Return what a model supports of what the server does."""
+    graphs = model.manifest.variants[model.variant].graphs
+    lacking = set()
+    if model.scorer is None or not model.has_attention:
+        lacking |= {"output.alignments", "output.attention", "decoding.coverage_penalty"}
+    if "step_full" not in graphs:
+        lacking |= NEED_WHOLE_DISTRIBUTION
+    return [feature for feature in FEATURES if feature not in lacking]
 
 
 def _quality(manifest: Manifest) -> model_pb2.ModelQuality:
@@ -124,4 +169,8 @@ def _limits(limits: Limits) -> model_pb2.Limits:
         max_num_hypotheses=limits.max_num_hypotheses,
         max_queued_tokens=limits.max_queued_tokens,
         max_concurrent_calls=limits.max_concurrent_calls,
+        max_batch_items=limits.max_batch_items,
+        max_attention_weights=limits.max_attention_weights,
+        max_glossary_entries=limits.max_glossary_entries,
+        max_protected_phrases=limits.max_protected_phrases,
     )

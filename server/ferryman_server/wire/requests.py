@@ -8,46 +8,72 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
+from ferryman_server.annotation import Detail
+from ferryman_server.call import caller
+from ferryman_server.engine import Priority
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
-from ferryman_server.text.passage import LongInput, TextOptions
 from ferryman_server.wire.decoding_options import SERVED, parse_decoding_options
 from ferryman_server.wire.faults import Faults
+from ferryman_server.wire.text_options import parse_text_options
 
 FEATURES: Final = (
     *(f"decoding.{name}" for name in SERVED),
+    "do_not_translate",
+    "output.alignments",
     "output.alternatives_at_prefix",
+    "output.attention",
+    "output.quality",
     "output.sentences",
+    "priority",
+    "output.tokens",
+    "mime_type",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
+    "text.placeholder_patterns",
+    "text.protect_spans",
+    "text.second_try",
     "text.split_sentences",
+    "text.translated_attributes",
 )
 """What this server can do beyond the plain translation of texts."""
+
+NEED_WHOLE_DISTRIBUTION: Final = frozenset(
+    (
+        "decoding.repetition_penalty",
+        "decoding.sampling",
+        "decoding.prefix_bias",
+        "target_prefixes",
+    )
+)
+"""Features for which a model needs a graph that not every bundle has."""
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _MAX_LABELS: Final = 64
 _MAX_LABEL_CHARACTERS: Final = 128
 
-_LONG_INPUT: Final[Mapping[int, LongInput]] = {
-    options_pb2.LONG_INPUT_POLICY_UNSPECIFIED: LongInput.SPLIT,
-    options_pb2.LONG_INPUT_POLICY_SPLIT: LongInput.SPLIT,
-    options_pb2.LONG_INPUT_POLICY_TRUNCATE: LongInput.TRUNCATE,
-    options_pb2.LONG_INPUT_POLICY_ERROR: LongInput.ERROR,
+_PRIORITIES: Final[Mapping[int, Priority]] = {
+    options_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    options_pb2.PRIORITY_LOW: Priority.LOW,
+    options_pb2.PRIORITY_NORMAL: Priority.NORMAL,
+    options_pb2.PRIORITY_HIGH: Priority.HIGH,
 }
-_SUPPORTED_PRIORITIES: Final = (options_pb2.PRIORITY_UNSPECIFIED, options_pb2.PRIORITY_NORMAL)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What the response shows of a translation."""
 
-    sentences: bool
+    sentences: bool = False
+    detail: Detail = field(default_factory=Detail)
+    quality: bool = False
+    """An estimate of the quality of each hypothesis."""
 
 
 def valid_request_id(text: str) -> bool:
@@ -72,19 +98,22 @@ def parse_translation_request(
     _check_texts(message, limits, faults)
     _check_call(message, faults)
     alternatives = message.output.alternatives_at_prefix
+    output = output_options(message.output)
     decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
-        source_language=_language(message.source_language_code, "source_language_code", faults),
-        target_language=_language(message.target_language_code, "target_language_code", faults),
+        source_language=language_code(message.source_language_code, "source_language_code", faults),
+        target_language=language_code(message.target_language_code, "target_language_code", faults),
         model=message.model or None,
         decoding=decoding,
-        text=_text_options(message.text, faults),
+        text=parse_text_options(message, limits, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
+        priority=_PRIORITIES.get(message.priority, Priority.NORMAL),
+        client=caller(),
+        detail=output.detail,
         deadline=deadline,
     )
-    output = _output(message.output, faults)
     faults.raise_any()
     return request, output
 
@@ -101,10 +130,15 @@ def _check_texts(
     match message.mime_type:
         case "" | "text/plain":
             pass
-        case "text/html":
-            faults.unavailable("mime_type")
+        case "text/html" | "text/markdown":
+            for name in ("tokens", "alignments", "attention"):
+                if getattr(message.output, name):
+                    faults.unavailable(f"output.{name}")
         case other:
-            faults.invalid("mime_type", f"must be text/plain or text/html, but is {other[:80]!r}")
+            faults.invalid(
+                "mime_type",
+                f"must be text/plain, text/html or text/markdown, but is {other[:80]!r}",
+            )
     prefixes = message.target_prefixes
     if prefixes and len(prefixes) != count:
         faults.invalid(
@@ -126,32 +160,26 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.invalid("labels", f"must have at most {_MAX_LABEL_CHARACTERS} characters each")
     if message.HasField("glossary_config"):
         faults.unavailable("glossary_config")
-    if message.do_not_translate:
-        faults.unavailable("do_not_translate")
-    if message.priority not in _SUPPORTED_PRIORITIES:
+    if message.priority not in _PRIORITIES:
         faults.unavailable("priority")
 
 
-def _language(code: str, path: str, faults: Faults) -> str | None:
+def language_code(code: str, path: str, faults: Faults) -> str | None:
+    """Return a code as it was given; None where it was left open."""
     if code and not _LANGUAGE.match(code):
         faults.invalid(path, f"must be a BCP-47 code such as 'en', but is {code[:80]!r}")
     return code or None
 
 
-def _output(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
-    for name in ("tokens", "alignments", "attention", "quality"):
-        if getattr(message, name):
-            faults.unavailable(f"output.{name}")
-    return OutputOptions(sentences=message.sentences)
-
-
-def _text_options(message: options_pb2.TextOptions, faults: Faults) -> TextOptions:
-    if message.placeholder_patterns:
-        faults.unavailable("text.placeholder_patterns")
-    if message.long_input not in _LONG_INPUT:
-        faults.unavailable("text.long_input")
-    return TextOptions(
-        split_sentences=not message.HasField("split_sentences") or message.split_sentences,
-        keep_newlines=not message.HasField("keep_newlines") or message.keep_newlines,
-        long_input=_LONG_INPUT.get(message.long_input, LongInput.SPLIT),
+def output_options(message: options_pb2.OutputOptions) -> OutputOptions:
+    """Take out what the response is to show."""
+    return OutputOptions(
+        sentences=message.sentences,
+        detail=Detail(
+            tokens=message.tokens,
+            alignments=message.alignments,
+            attention=message.attention,
+            sentences=message.sentences,
+        ),
+        quality=message.quality,
     )

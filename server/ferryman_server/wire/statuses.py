@@ -9,7 +9,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
-from ferryman_server.errors import Fault, ModelNotFoundError, ServiceError
+from ferryman_server.errors import Fault, QuotaExceededError, ServiceError
 
 DOMAIN: Final = "ferryman"
 _MOST_CHARACTERS: Final = 500
@@ -23,13 +23,17 @@ def status_of(error: BaseException, request_id: str) -> status_pb2.Status:
 
     Args:
         error: Why the call, or one text of it, failed. What is no `ServiceError` is a fault of
-            ours, and its message and type stay here.
+            ours, and its message and type stay here; but `NotImplementedError` is what the stubs
+            raise for a method of the contract that this server lacks.
         request_id: The name under which the log has the rest.
     """
     details: list[message.Message]
     if isinstance(error, ServiceError):
         code, text = error.code, _shortened(str(error))
         details = _details(error)
+    elif isinstance(error, NotImplementedError):
+        code, text = grpc.StatusCode.UNIMPLEMENTED, "this server does not have this method"
+        details = [error_details_pb2.ErrorInfo(reason="METHOD_UNAVAILABLE", domain=DOMAIN)]
     else:
         code = grpc.StatusCode.INTERNAL
         text = f"internal error; the server's log has it under request id {request_id}"
@@ -50,11 +54,16 @@ def _details(error: ServiceError) -> list[message.Message]:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    if isinstance(error, ModelNotFoundError):
+    if isinstance(error, QuotaExceededError):
+        violation = error_details_pb2.QuotaFailure.Violation(
+            subject=_shortened(error.subject), description=_shortened(str(error))
+        )
+        details.append(error_details_pb2.QuotaFailure(violations=[violation]))
+    if error.resource is not None:
         details.append(
             error_details_pb2.ResourceInfo(
-                resource_type="ferryman.v1.Model",
-                resource_name=_shortened(error.model),
+                resource_type=error.resource.type,
+                resource_name=_shortened(error.resource.name),
                 description=_shortened(str(error)),
             )
         )

@@ -11,10 +11,16 @@ from pathlib import Path
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from ferryman.v1 import model_pb2, options_pb2, translation_pb2, translation_service_pb2
+from ferryman.v1 import (
+    admin_service_pb2,
+    model_pb2,
+    options_pb2,
+    translation_pb2,
+    translation_service_pb2,
+)
 
 LISTING = Path(__file__).with_name("contract.txt")
-FILES = [model_pb2, options_pb2, translation_pb2, translation_service_pb2]
+FILES = [model_pb2, options_pb2, translation_pb2, translation_service_pb2, admin_service_pb2]
 TYPES = {
     value: name.removeprefix("TYPE_").lower()
     for name, value in vars(FieldDescriptor).items()
@@ -28,7 +34,8 @@ def contract():
         for service in file.services_by_name.values():
             for method in service.methods:
                 yield (
-                    f"{method.full_name}: {method.input_type.full_name}"
+                    f"{method.full_name}: {'stream ' if method.client_streaming else ''}"
+                    f"{method.input_type.full_name}"
                     f" -> {'stream ' if method.server_streaming else ''}"
                     f"{method.output_type.full_name}"
                 )

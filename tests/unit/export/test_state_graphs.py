@@ -121,6 +121,7 @@ def test_a_running_batch_goes_the_same_way_on_both(kinds, width, seed):
             device.run(
                 "admit",
                 slots=np.array(slots),
+                sources=np.arange(len(slots)),
                 **{f"encoded.{name}": values for name, values in chunk.items()},
             )
         agree(device, state, declared)
@@ -158,7 +159,12 @@ def test_a_model_without_memory_needs_no_slots_but_rows(seed):
     device = Device(RECURRENT, 2, draw)
     before = device.pool["recurrent.hidden"].copy()
     chunk = encoded(RECURRENT, draw, 2, 0)["recurrent.hidden"]
-    device.run("admit", slots=np.array([4, 1]), **{"encoded.recurrent.hidden": chunk})
+    device.run(
+        "admit",
+        slots=np.array([4, 1]),
+        sources=np.arange(2),
+        **{"encoded.recurrent.hidden": chunk},
+    )
     expected = before.copy()
     expected[[8, 9]], expected[[2, 3]] = chunk[0], chunk[1]
     np.testing.assert_array_equal(device.pool["recurrent.hidden"], expected)
@@ -177,7 +183,8 @@ def test_halves_move_as_well(seed):
     draw = np.random.default_rng(seed)
     device = Device(halves, 2, draw)
     chunk = {name: v.astype(np.float16) for name, v in encoded(halves, draw, 2, 8).items()}
-    device.run("admit", slots=np.array([3, 0]), **{f"encoded.{n}": v for n, v in chunk.items()})
+    given = {f"encoded.{name}": values for name, values in chunk.items()}
+    device.run("admit", slots=np.array([3, 0]), sources=np.arange(2), **given)
     np.testing.assert_array_equal(device.pool["memory.key"][3, :, :8], chunk["memory.key"][0])
     assert np.isneginf(device.pool["memory.bias"][0, :, 8:]).all()
     np.testing.assert_array_equal(

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from ferryman_bundle.manifest import Manifest
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
+from ferryman_server.fleet import Fleet
 from ferryman_server.limits import ConnectionLimits, Limits
+from ferryman_server.metrics import Metrics
+from ferryman_server.model import Model
+from ferryman_server.runtime.scored import Scored
+from ferryman_server.security import Security
 from ferryman_server.server import Server
 
 TOKEN_LOG_PROB = -0.25
@@ -27,11 +36,39 @@ TOKEN_LOG_PROB = -0.25
 class LetterTokenizer:
     """One token for each code point."""
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, reserved: bool = False) -> list[int]:
         return [ord(letter) for letter in text]
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
+
+    def encode_with_spans(
+        self, text: str, *, reserved: bool = False
+    ) -> list[tuple[int, tuple[int, int]]]:
+        return [(ord(letter), (place, place + 1)) for place, letter in enumerate(text)]
+
+    def decode_with_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        return [(place, place + 1) for place in range(len(ids))]
+
+    def piece(self, token: int) -> str:
+        return chr(token)
+
+
+class DiagonalScorer:
+    """Finds every token as likely as any other; the t-th looks at the t-th of the source."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def score(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]):
+        self.batches.append(len(sources))
+        return [
+            Scored(
+                np.full(len(target) + 1, TOKEN_LOG_PROB, np.float32),
+                np.eye(len(target) + 1, len(source) + 1, dtype=np.float32),
+            )
+            for source, target in zip(sources, targets, strict=True)
+        ]
 
 
 class HeldEngine:
@@ -73,7 +110,11 @@ class HeldEngine:
             if self.failure is not None:
                 future.set_exception(self.failure)
             else:
-                future.set_result(upper_case(job))
+                result = upper_case(job)
+                if job.listener is not None:
+                    for token in result.hypotheses[0].ids:
+                        job.listener((token,))
+                future.set_result(result)
 
 
 def upper_case(job: Job) -> Result:
@@ -155,8 +196,12 @@ def make_manifest(
     )
 
 
-def make_model(engine: HeldEngine, manifest: Manifest | None = None) -> Model:
+def make_model(
+    engine: HeldEngine, manifest: Manifest | None = None, scorer: DiagonalScorer | None = None
+) -> Model:
     return Model(
+        scorer=scorer,
+        has_attention=scorer is not None,
         manifest=manifest or make_manifest(),
         digest="d" * 64,
         tokenizer=LetterTokenizer(),
@@ -165,13 +210,27 @@ def make_model(engine: HeldEngine, manifest: Manifest | None = None) -> Model:
 
 
 @pytest.fixture
+def toy_runtime():
+    """A model in NumPy for a real engine, on its own architecture."""
+    folder = str(Path(__file__).parent / "engine")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module("toy_model").ToyRuntime()
+
+
+@pytest.fixture
 def engine() -> HeldEngine:
     return HeldEngine()
 
 
 @pytest.fixture
-def model(engine: HeldEngine) -> Model:
-    return make_model(engine)
+def scorer() -> DiagonalScorer:
+    return DiagonalScorer()
+
+
+@pytest.fixture
+def model(engine: HeldEngine, scorer: DiagonalScorer) -> Model:
+    return make_model(engine, scorer=scorer)
 
 
 @pytest.fixture
@@ -196,10 +255,16 @@ def serving(model: Model) -> Serving:
         *,
         address: str = "127.0.0.1:0",
         connections: ConnectionLimits | None = None,
+        security: Security | None = None,
+        models: Sequence[Model] | None = None,
+        fleet: Fleet | None = None,
         **limits: int,
     ) -> AsyncIterator[tuple[Server, grpc.aio.Channel]]:
+        metrics = Metrics()
         server = Server(
-            Catalogue([model]),
+            Catalogue(models or [model]) if fleet is None else fleet.catalogue,
+            fleet=fleet,
+            admin_address=None if fleet is None else "127.0.0.1:0",
             address=address,
             description=ServerDescription(
                 version="9.8.7",
@@ -214,6 +279,8 @@ def serving(model: Model) -> Serving:
             ),
             limits=Limits(**limits),
             connections=connections or ConnectionLimits(),
+            metrics=metrics,
+            security=security or Security(),
         )
         async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield server, channel

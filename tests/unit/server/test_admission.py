@@ -8,7 +8,7 @@ import time
 import pytest
 
 from ferryman_server.admission import Admission
-from ferryman_server.errors import QueueFullError, ServerDrainingError
+from ferryman_server.errors import QueueFullError, QuotaExceededError, ServerDrainingError
 
 
 async def test_so_many_and_no_more_come_in():
@@ -84,3 +84,22 @@ async def test_quiet_is_not_waited_for_for_ever():
     started = time.monotonic()
     await admission.wait_until_quiet(60, timeout=0.05)
     assert 0.05 <= time.monotonic() - started < 30
+
+
+def test_one_client_leaves_room_for_calls_of_others():
+    admission = Admission(90)
+
+    def flood() -> None:
+        while True:
+            admission.enter("flood")
+
+    with pytest.raises(QuotaExceededError) as caught:
+        flood()
+    entered = admission.under_way
+    assert 75 <= entered <= 82
+    assert caught.value.subject == "client:flood"
+    admission.enter("polite")
+    for _ in range(entered):
+        admission.leave(0.1, "flood")
+    admission.enter("flood")
+    assert admission.under_way == 2

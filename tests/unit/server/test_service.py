@@ -13,6 +13,7 @@ from grpc_status import rpc_status
 
 from ferryman.v1 import translation_pb2
 from ferryman.v1.translation_service_pb2 import (
+    GetModelRequest,
     GetServerInfoRequest,
     ListLanguagePairsRequest,
     ListModelsRequest,
@@ -106,7 +107,7 @@ async def test_what_is_wrong_with_a_request_is_told_by_field(serving, fails):
             "UNSUPPORTED_LANGUAGE_PAIR",
         ),
         (
-            {"output": {"alignments": True}},
+            {"decoding": {"use_shortlist": True}},
             grpc.StatusCode.FAILED_PRECONDITION,
             "FEATURE_UNAVAILABLE",
         ),
@@ -266,3 +267,27 @@ async def test_mutated_messages_are_answered_or_are_the_callers_fault(serving, s
     # Not what gRPC logs of its poller where, as in these tests, a process has had several loops.
     ours = [record for record in caplog.records if record.name.startswith("ferryman")]
     assert not [record for record in ours if record.levelno >= logging.ERROR]
+
+
+async def test_a_model_is_told_by_its_name(serving, fails):
+    async with serving() as (_, channel):
+        stub = TranslationServiceStub(channel)
+        model = (await stub.GetModel(GetModelRequest(model="letters"))).model
+        details = await fails(
+            stub.GetModel(GetModelRequest(model="words")), grpc.StatusCode.NOT_FOUND
+        )
+    assert (model.name, model.version, model.is_default) == ("letters", "1.2.3", True)
+    assert details["ErrorInfo"].metadata["available"] == "letters@1.2.3"
+
+
+@pytest.mark.parametrize(
+    "cause", [MemoryError(), RuntimeError("Failed to allocate memory for requested buffer")]
+)
+async def test_lack_of_memory_is_told_as_such(serving, engine, fails, cause):
+    engine.failure = EngineFailedError("decoding failed")
+    engine.failure.__cause__ = cause
+    async with serving() as (_, channel):
+        call = TranslationServiceStub(channel).TranslateText(TranslateTextRequest(contents=["x"]))
+        details = await fails(call, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert details["ErrorInfo"].reason == "DEVICE_MEMORY"
+    assert details["RetryInfo"].retry_delay.seconds == 1

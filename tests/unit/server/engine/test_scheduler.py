@@ -1,4 +1,4 @@
-"""The boarding policy: order, budgets, fairness, deadlines, and what a full queue says."""
+"""Who may wait and who boards: order, budgets, shares, priorities, deadlines, refusals."""
 
 from __future__ import annotations
 
@@ -8,18 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferryman_server.engine import Job, OverloadedError, Search
+from ferryman_server.engine import (
+    DeadlineError,
+    Job,
+    OverloadedError,
+    Phase,
+    Priority,
+    QuotaError,
+    Search,
+)
+from ferryman_server.engine.fair_queue import FairQueue
 from ferryman_server.engine.scheduler import Scheduler
 from ferryman_server.engine.ticket import Ticket
 
 
-def ticket(*, rows=1, tokens=4, max_tokens=10, deadline=None) -> Ticket:
+def ticket(*, rows=1, tokens=4, max_tokens=10, **job) -> Ticket:
     search = Search(beam_size=rows, max_tokens=max_tokens)
-    return Ticket(Job(source=(5,) * (tokens - 1), search=search, deadline=deadline), 0.0)
+    return Ticket(Job(source=(5,) * (tokens - 1), search=search, **job), 0.0)
 
 
-def scheduler(*, rows=8, batch_tokens=10_000, queued_tokens=10_000) -> Scheduler:
-    return Scheduler(max_rows=rows, max_batch_tokens=batch_tokens, max_queued_tokens=queued_tokens)
+def scheduler(*, rows=8, batch_tokens=10_000, queued_tokens=10_000, **times) -> Scheduler:
+    return Scheduler(
+        max_rows=rows, max_batch_tokens=batch_tokens, max_queued_tokens=queued_tokens, **times
+    )
 
 
 def board(queue: Scheduler, running=(), *, idle_workers=0, now=0.0) -> list[Ticket]:
@@ -55,6 +66,15 @@ def test_the_token_budget_counts_padding_and_room_to_grow():
         queue = scheduler(batch_tokens=budget)
         queue.enqueue([short, long], 0.0)
         assert board(queue) == boarders
+
+
+def test_a_width_more_than_there_is_memory_for_waits_its_turn():
+    queue, running = scheduler(max_lanes=2), [ticket(rows=1), ticket(rows=2)]
+    third, again = ticket(rows=3), ticket(rows=2)
+    queue.enqueue([third, again], 0.0)
+    assert board(queue, running) == []
+    assert board(queue, running[:1]) == [third]
+    assert board(queue, running) == [again]
 
 
 def test_one_alone_boards_whatever_its_size():
@@ -108,10 +128,10 @@ def test_the_wait_is_that_of_the_tokens_in_excess_at_the_speed_measured():
     queue.enqueue([ticket(tokens=10) for _ in range(4)], now=100.0)
     board(queue, now=101.0)
     board(queue, now=104.0)
-    # 20 tokens left within 4 seconds; 30 tokens come, for 20 of which there is room.
+    # 10 tokens left within the last 3 seconds; 30 tokens come, for 20 of which there is room.
     with pytest.raises(OverloadedError) as caught:
         queue.enqueue([ticket(tokens=30)], now=104.0)
-    assert caught.value.retry_after == pytest.approx(10 / (20 / 4))
+    assert caught.value.retry_after == pytest.approx(10 / (10 / 3))
 
 
 def test_before_anything_was_measured_the_wait_is_a_second():
@@ -130,6 +150,183 @@ def test_a_withdrawn_ticket_makes_room():
     queue.enqueue([ticket(tokens=10)], 0.0)
     assert queue.clear()[0] is tickets[1]
     assert (len(queue), queue.queued_tokens) == (0, 0)
+
+
+def busy(queue: Scheduler, **job) -> None:
+    """Let a queue of one row learn that it decodes one ticket of 8 tokens a second."""
+    queue.enqueue([ticket(tokens=4, **job) for _ in range(12)], 0.0)
+    for second in range(3):
+        (one,) = board(queue, now=float(second))
+        assert one.cost == 8
+
+
+def test_whoever_would_wait_too_long_is_refused_with_the_time_that_is_too_long():
+    queue = scheduler(rows=1, max_wait_seconds=6.0)
+    busy(queue)
+    with pytest.raises(OverloadedError) as caught:
+        queue.enqueue([ticket()], 2.0)
+    assert caught.value.retry_after == pytest.approx(9 - 6)
+    for second in range(3, 6):
+        board(queue, now=float(second))
+    queue.enqueue([ticket()], 5.0)
+
+
+def test_a_submission_is_let_in_by_the_wait_for_its_turn_whatever_its_size():
+    queue = scheduler(rows=1, max_wait_seconds=1.0)
+    busy(queue)
+    while len(queue):
+        board(queue, now=3.0)
+    queue.enqueue([ticket() for _ in range(1000)], 3.0)
+
+
+def test_a_deadline_before_its_turn_is_refused_and_one_after_it_is_not():
+    queue = scheduler(rows=1)
+    busy(queue)
+    with pytest.raises(DeadlineError) as caught:
+        queue.enqueue([ticket(deadline=2.0 + 8.5)], 2.0)
+    assert caught.value.phase is Phase.QUEUED
+    queue.enqueue([ticket(deadline=2.0 + 9.5)], 2.0)
+
+
+def test_a_higher_priority_goes_first_and_its_wait_is_shorter():
+    queue = scheduler(rows=1, max_wait_seconds=5.0)
+    busy(queue, priority=Priority.LOW)
+    high, normal = ticket(priority=Priority.HIGH), ticket(priority=Priority.NORMAL)
+    low = ticket(priority=Priority.LOW)
+    queue.enqueue([normal], 2.0)
+    queue.enqueue([high], 2.0)
+    with pytest.raises(OverloadedError):
+        queue.enqueue([low], 2.0)
+    assert board(queue, now=2.0) == [high]
+    assert board(queue, now=2.0) == [normal]
+
+
+def test_who_has_waited_for_long_rises_one_priority_after_the_other():
+    queue = scheduler(rows=1, ageing_seconds=10.0)
+    low = ticket(priority=Priority.LOW)
+    queue.enqueue([low], 0.0)
+    for second in range(25):
+        queue.enqueue([ticket(priority=Priority.HIGH, client="other")], float(second))
+        (boarder,) = board(queue, now=float(second))
+        if boarder is low:
+            break
+    # Twice ten seconds, and its place among the high ones is before those who came later.
+    assert second == 20
+
+
+def test_a_client_that_sends_much_waits_for_itself():
+    queue = scheduler(rows=1)
+    flood = [ticket(client="flood") for _ in range(50)]
+    queue.enqueue(flood, 0.0)
+    board(queue)
+    polite = [ticket(client="polite") for _ in range(3)]
+    for one in polite:
+        queue.enqueue([one], 0.0)
+    boarded = [board(queue)[0] for _ in range(7)]
+    assert [one for one in boarded if one in polite] == polite
+    assert [one for one in boarded if one not in polite] == flood[1:5]
+
+
+def test_a_client_of_costly_sentences_has_as_much_of_the_server_not_as_many_sentences():
+    queue = scheduler(rows=8)
+    wide = [ticket(client="wide", rows=7, max_tokens=4) for _ in range(20)]
+    narrow = [ticket(client="narrow", rows=1, max_tokens=4) for _ in range(80)]
+    queue.enqueue(wide, 0.0)
+    queue.enqueue(narrow, 0.0)
+    cost = {"wide": 0, "narrow": 0}
+    while all(cost[client] < 400 for client in cost):
+        for one in board(queue):
+            cost[one.job.client] += one.cost
+    assert cost["wide"] == pytest.approx(cost["narrow"], abs=wide[0].cost + narrow[0].cost)
+
+
+def test_nobody_can_fill_the_queue_and_there_is_always_room_for_another():
+    queue = scheduler(queued_tokens=10_000)
+
+    def flood(client: str) -> None:
+        while True:
+            queue.enqueue([ticket(client=client)], 0.0)
+
+    for client in ("a", "b", "c"):
+        with pytest.raises(QuotaError):
+            flood(client)
+    queue.enqueue([ticket(client="d")], 0.0)
+
+
+@given(
+    arrivals=st.lists(
+        st.tuples(
+            st.integers(0, 30),
+            st.sampled_from(Priority),
+            st.sampled_from("abc"),
+            st.integers(1, 4),
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_nobody_starves_and_everybody_leaves_once(arrivals):
+    """One row a second, while a flood of the highest priority never ends."""
+    queue = scheduler(rows=4, ageing_seconds=5.0, queued_tokens=10**9)
+    coming = [
+        (second, ticket(priority=priority, client=client, rows=rows))
+        for second, priority, client, rows in arrivals
+    ]
+    ours = {one for _, one in coming}
+    left: list[Ticket] = []
+    waits: dict[Ticket, int] = {}
+    came = {one: second for second, one in coming}
+    for second in range(10_000):
+        queue.enqueue([one for moment, one in coming if moment == second and one in ours], second)
+        queue.enqueue([ticket(priority=Priority.HIGH, client="flood", rows=4)], float(second))
+        boarders = board(queue, now=float(second))
+        assert boarders
+        left += [one for one in boarders if one in ours]
+        waits |= {one: second - came[one] for one in boarders if one in ours}
+        if len(left) == len(ours):
+            break
+    assert sorted(map(id, left)) == sorted(map(id, ours))
+    # Twice the age to rise to the top, and there, in turns, everybody who was before.
+    assert max(waits.values()) <= 2 * 5 + 2 * len(ours) + 2
+
+
+@given(
+    moves=st.lists(
+        st.tuples(
+            st.sampled_from(["add", "serve", "remove", "age"]),
+            st.sampled_from(Priority),
+            st.sampled_from("abcd"),
+            st.integers(1, 30),
+        ),
+        max_size=80,
+    )
+)
+def test_the_queue_is_in_the_order_of_its_definition_and_its_sums_are_right(moves):
+    queue, waiting, now = FairQueue(ageing_seconds=7.0), [], 0.0
+    for kind, priority, client, tokens in moves:
+        now += 1.0
+        if kind == "add":
+            waiting.append(ticket(priority=priority, client=client, tokens=tokens + 1))
+            queue.add(waiting[-1], now)
+        elif kind == "age":
+            queue.age(now)
+        elif waiting:
+            one = next(iter(queue)) if kind == "serve" else waiting[tokens % len(waiting)]
+            getattr(queue, kind)(one)
+            waiting.remove(one)
+        places = [queue._places[one] for one in queue]
+        assert places == sorted(places)
+        assert set(queue) == set(waiting)
+        assert len(queue) == len(waiting)
+        assert queue.cost == pytest.approx(sum(one.cost for one in waiting))
+        for name in "abcd":
+            mine = [one for one in waiting if one.job.client == name]
+            assert queue._backlogs.get(name, 0) == pytest.approx(sum(one.cost for one in mine))
+            of_one_level = [
+                [p.number for p in places if p.level == level and queue._tickets[p.number] in mine]
+                for level in range(3)
+            ]
+            assert all(numbers == sorted(numbers) for numbers in of_one_level)
 
 
 @given(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from ferryman_server.runtime.errors import DeviceError
 from ferryman_server.runtime.session import check_device, make_session
@@ -21,11 +21,15 @@ def test_a_gpu_without_its_provider_names_what_to_install(monkeypatch):
         check_device("cuda")
 
 
-def test_a_gpu_is_not_used_while_state_lives_in_host_memory(monkeypatch):
-    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
-    with pytest.raises(DeviceError, match="use device cpu"):
-        check_device("cuda")
+def test_a_session_that_does_not_get_its_device_is_refused(monkeypatch):
+    class HostOnly(onnxruntime.InferenceSession):
+        def __init__(self, graph, options, providers):
+            super().__init__(graph, options, providers=providers[-1:])
+
+    graph = graph_that_returns(numpy_helper.from_array(np.zeros((16, 16), np.float32), "zeros"))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", HostOnly)
+    with pytest.raises(DeviceError, match="could not use the device cuda"):
+        make_session(graph, {}, [], threads=1, device="cuda")
 
 
 @pytest.mark.parametrize("location", ["private", "folder/private"])

@@ -206,18 +206,10 @@ def test_a_field_outside_of_its_range_is_named(path, fields):
 
 
 UNAVAILABLE = [
-    ("mime_type", {"mime_type": "text/html"}),
     ("glossary_config", {"glossary_config": {}}),
-    ("do_not_translate", {"do_not_translate": ["ferryman"]}),
-    ("priority", {"priority": "PRIORITY_HIGH"}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
-    ("output.tokens", {"output": {"tokens": True}}),
-    ("output.alignments", {"output": {"alignments": True}}),
-    ("output.attention", {"output": {"attention": True}}),
-    ("output.quality", {"output": {"quality": True}}),
-    ("text.placeholder_patterns", {"text": {"placeholder_patterns": ["x"]}}),
 ]
 
 
@@ -239,6 +231,9 @@ def test_a_value_of_a_newer_contract_is_refused_not_ignored(path, fields):
 
 
 SERVED = {
+    "alignments",
+    "attention",
+    "tokens",
     "alternatives_at_prefix",
     "beam_groups",
     "beam_size",
@@ -264,6 +259,11 @@ SERVED = {
     "split_sentences",
     "keep_newlines",
     "long_input",
+    "placeholder_patterns",
+    "protect_spans",
+    "quality",
+    "second_try",
+    "translated_attributes",
 }
 
 
@@ -318,14 +318,13 @@ def test_all_faults_are_reported_together_under_the_gravest_kind():
         InvalidRequestError,
         contents=["x" * 11],
         source_language_code="?",
-        decoding={"beam_size": 99, "use_shortlist": True},
-        output={"alignments": True},
+        decoding={"beam_size": 99, "use_shortlist": True, "replace_unknown": True},
     )
     assert set(faults) == {
         "contents[0]",
         "source_language_code",
         "decoding.beam_size",
         "decoding.use_shortlist",
-        "output.alignments",
+        "decoding.replace_unknown",
     }
     assert faults["decoding.beam_size"] == "must be from 1 to 8, but is 99"

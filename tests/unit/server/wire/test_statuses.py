@@ -28,8 +28,17 @@ EVERY_ERROR = [
     errors.ModelNotFoundError("news", available=["letters@1"]),
     errors.FeatureUnavailableError([Fault("output.alignments", "is not available")]),
     errors.QueueFullError("full", retry_after=2.5),
+    errors.QuotaExceededError("too much", subject="client:website", retry_after=0.5),
+    errors.DeviceMemoryError(),
     errors.ServerDrainingError(),
     errors.DeadlineExceededError("QUEUE_DEADLINE"),
+    errors.ModelExistsError("news@1"),
+    errors.ModelInUseError("news@1", "its name stands for it"),
+    errors.BundleNotFoundError("news"),
+    errors.BundleRefusedError("news", "it is damaged"),
+    errors.AdminDisabledError(),
+    errors.NoKeyError("no key"),
+    errors.NotAllowedError("website", "LoadModel"),
 ]
 
 
@@ -47,7 +56,7 @@ def test_every_error_has_its_code_its_reason_and_the_request_id(error):
 
 def test_the_tree_of_errors_is_complete_and_is_the_documented_one():
     tree = errors.__doc__ or ""
-    subclasses = errors.ServiceError.__subclasses__()
+    subclasses = [*errors.ServiceError.__subclasses__(), errors.QuotaExceededError]
     assert {type(error) for error in EVERY_ERROR} == set(subclasses)
     for error in EVERY_ERROR:
         line = next(line for line in tree.splitlines() if type(error).__name__ in line)

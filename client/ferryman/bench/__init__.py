@@ -1,0 +1,1 @@
+"""Measuring a server: calls in a closed or an open loop, and what became of them."""

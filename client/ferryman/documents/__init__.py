@@ -1,0 +1,1 @@
+"""Document formats: where their texts are, and how translations take their place."""

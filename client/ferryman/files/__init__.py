@@ -1,0 +1,1 @@
+"""Whole files: how they are read, translated in chunks that survive a kill, and written."""
