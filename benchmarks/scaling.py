@@ -19,13 +19,12 @@ from rich.table import Table
 
 from benchmarks.environment import read_environment
 from benchmarks.line_stream import CHUNK, StreamRun, resident_bytes, translate_lines
-from benchmarks.loads import read_sources
+from benchmarks.loads import DEFAULT_BUNDLE, read_sources
 from benchmarks.results import Results
 from ferryman_bundle import Bundle
 from ferryman_server.engine import Engine, Search
 from ferryman_server.runtime import OnnxRuntime
 
-DEFAULT_BUNDLE: Final = Path("models/en-fr/ferryman_model_en_fr/bundle")
 _FIRST: Final = 1_000
 _FACTOR: Final = 10
 _MAX_TOKENS: Final = 256

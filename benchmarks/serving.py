@@ -23,7 +23,7 @@ from rich.console import Console
 
 from benchmarks.ctranslate2_format import convert
 from benchmarks.environment import read_environment
-from benchmarks.loads import read_sources
+from benchmarks.loads import DEFAULT_BUNDLE, read_sources
 from benchmarks.measurement import ratios
 from benchmarks.open_loop import highest, keeps, one_by_one, percentile, poisson_arrivals
 from benchmarks.results import Results
@@ -31,7 +31,6 @@ from benchmarks.serving_figures import Capacity, chart, table
 from benchmarks.serving_processes import Caller, ctranslate2_server, ferryman_server
 from ferryman_bundle import Bundle
 
-DEFAULT_BUNDLE: Final = Path("models/en-fr/ferryman_model_en_fr/bundle")
 _SHARE: Final = 0.99
 _BOUND: Final = 3
 """Times the unloaded latency."""
