@@ -20,12 +20,18 @@ from benchmarks.cpu_runs import Measurement, Model, measure, shared_greedy_answe
 from benchmarks.ctranslate2_format import convert
 from benchmarks.ctranslate2_settings import choose_kernels
 from benchmarks.environment import read_environment
-from benchmarks.loads import Ids, as_words_of, has_random_weights, read_sources, spread
+from benchmarks.loads import (
+    DEFAULT_BUNDLE,
+    Ids,
+    as_words_of,
+    has_random_weights,
+    read_sources,
+    spread,
+)
 from benchmarks.results import Results
 from benchmarks.workloads import WORKLOADS, Scale
 from ferryman_bundle import Bundle
 
-DEFAULT_BUNDLE: Final = Path("models/en-fr/ferryman_model_en_fr/bundle")
 _LEAST_IDENTICAL: Final = 0.98
 """Of greedy answers in float32. Rounding may turn a tie, a wrong conversion turns far more."""
 _COMPARED: Final = 100

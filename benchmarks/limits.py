@@ -18,12 +18,12 @@ from benchmarks.bandwidth import cache_sizes, places, read_rate
 from benchmarks.environment import read_environment
 from benchmarks.gemm import Matrix, Precision, Product, matrices_of, product_seconds
 from benchmarks.limits_figures import chart, product_table, profile_table, rate_table, step_table
+from benchmarks.loads import DEFAULT_BUNDLE
 from benchmarks.results import Results
 from benchmarks.step_floor import floor_of, state_bytes
 from benchmarks.step_runs import Step, StepRun
 from ferryman_bundle import Bundle
 
-DEFAULT_BUNDLE: Final = Path("models/en-fr/ferryman_model_en_fr/bundle")
 _ROWS: Final = (1, 8, 32, 64, 256)
 _BATCHES: Final = (1, 32)
 _STEPS: Final = 32

@@ -13,6 +13,8 @@ from ferryman_quality import read_pairs
 
 Ids = tuple[int, ...]
 
+DEFAULT_BUNDLE: Final = Path("models/en-fr/ferryman_model_en_fr/bundle")
+"""The model of the repository, seen from its root."""
 RANDOM: Final = "random"
 """Name of bundles whose weights are random numbers."""
 FORCED_TOKENS: Final = 32

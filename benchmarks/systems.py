@@ -14,7 +14,8 @@ from ferryman_bundle import Bundle
 from ferryman_server.engine import Engine, Job, Search
 from ferryman_server.runtime import OnnxRuntime
 
-ComputeType = Literal["float32", "int8"]
+ComputeType = Literal["float32", "float16", "int8"]
+Device = Literal["cpu", "cuda"]
 
 MAX_TOKENS: Final = 256
 """The most tokens of a translation, the same for both: CTranslate2 has one limit for a batch."""
@@ -43,14 +44,24 @@ class Ferryman:
         variant: Of the bundle.
         workers: Threads that decode.
         max_queued_tokens: Of all sources with their ends: the queue must take a file at once.
+        device: Where it computes.
+
+    Raises:
+        DeviceError: It cannot compute there.
     """
 
     def __init__(
-        self, bundle: Bundle, variant: str, *, workers: int = 1, max_queued_tokens: int
+        self,
+        bundle: Bundle,
+        variant: str,
+        *,
+        workers: int = 1,
+        max_queued_tokens: int,
+        device: Device = "cpu",
     ) -> None:
         self.name = f"ferryman {variant}"
         self._engine = Engine(
-            OnnxRuntime(bundle, threads=1, variant=variant),
+            OnnxRuntime(bundle, threads=1, device=device, variant=variant),
             workers=workers,
             max_queued_tokens=max_queued_tokens,
         )
@@ -82,23 +93,30 @@ class Ferryman:
 
 
 class CTranslate2:
-    """CTranslate2 on CPU cores, without scores and without a callback into Python.
+    """CTranslate2, without scores and without a callback into Python.
 
     Args:
         directory: Of the converted model.
         bundle: That it was converted from.
         compute_type: What it computes in; with int8 it quantises weights and activations itself.
         workers: Batches that it decodes at the same time, each on a thread.
+        device: Where it computes.
     """
 
     def __init__(
-        self, directory: Path, bundle: Bundle, compute_type: ComputeType, *, workers: int = 1
+        self,
+        directory: Path,
+        bundle: Bundle,
+        compute_type: ComputeType,
+        *,
+        workers: int = 1,
+        device: Device = "cpu",
     ) -> None:
         self.name = f"CTranslate2 {compute_type}"
         self.setting = Setting(1)
         self._translator: Any = ctranslate2.Translator(
             str(directory),
-            device="cpu",
+            device=device,
             compute_type=compute_type,
             inter_threads=workers,
             intra_threads=1,

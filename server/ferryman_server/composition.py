@@ -11,9 +11,12 @@ from ferryman_server.markup.document import Document
 from ferryman_server.markup.placement import Alignment
 from ferryman_server.model import Model
 from ferryman_server.rounds.attempt import Candidate, Outcome
+from ferryman_server.suspicion.quality import estimate_quality
+from ferryman_server.suspicion.signals import Doubt
 from ferryman_server.text.passage import Passage
 from ferryman_server.text.span import Span
 from ferryman_server.translation import (
+    TermMatch,
     TextHypothesis,
     TextTranslation,
     TranslatedSentence,
@@ -84,12 +87,24 @@ def _compose(
             composed = text.compose(chosen, known)
             whole, targets = composed.text, list(composed.targets)
             misplaced = misplaced if rank else composed.misplaced
-        hypotheses.append(_hypothesis(text, whole, targets, chosen, options))
+        # Only the best candidate was looked at.
+        doubted = [frozenset() if rank else outcome.doubts for outcome in outcomes]
+        hypotheses.append(_hypothesis(text, whole, targets, chosen, doubted, options))
     best = [outcome.candidates[0] for outcome in outcomes]
     return TextTranslation(
         hypotheses=tuple(hypotheses),
         warnings=tuple(_warnings(text, outcomes, best, misplaced, model)),
         is_piecewise=any(outcome.is_piecewise for outcome in outcomes),
+        terms=tuple(
+            TermMatch(
+                found.term,
+                found.span if isinstance(text, Passage) else place,
+                found not in outcome.missing_terms,
+            )
+            for place, outcome in zip(_places(text), outcomes, strict=True)
+            for found in outcome.terms
+        ),
+        is_second=any(outcome.is_second for outcome in outcomes),
     )
 
 
@@ -105,6 +120,7 @@ def _hypothesis(
     whole: str,
     targets: Sequence[Span],
     chosen: Sequence[Candidate],
+    doubted: Sequence[frozenset[Doubt]],
     options: AppliedOptions,
 ) -> TextHypothesis:
     sentences = tuple(
@@ -118,8 +134,14 @@ def _hypothesis(
             ids=candidate.ids,
             token_log_probs=candidate.token_log_probs,
             read=candidate.read,
+            quality=estimate_quality(
+                [p for hypothesis in candidate.hypotheses for p in hypothesis.token_log_probs],
+                doubts,
+            ),
         )
-        for source, target, candidate in zip(_places(text), targets, chosen, strict=True)
+        for source, target, candidate, doubts in zip(
+            _places(text), targets, chosen, doubted, strict=True
+        )
     )
     tokens = sum(sentence.token_count for sentence in sentences)
     log_prob = sum(sentence.log_prob for sentence in sentences)
@@ -156,6 +178,14 @@ def _warnings(
         (
             WarningKind.PLACEHOLDER_LOST,
             [p if is_document else one.span for _, p, _, c in sentences for one in c.lost],
+        ),
+        (
+            WarningKind.GLOSSARY_TERM_NOT_APPLIED,
+            [p if is_document else t.span for _, p, o, _ in sentences for t in o.missing_terms],
+        ),
+        *(
+            (WarningKind(doubt), [p for _, p, o, _ in sentences if doubt in o.doubts])
+            for doubt in Doubt
         ),
         (WarningKind.MARKUP_LOST, [places[number] for number in misplaced]),
     ]

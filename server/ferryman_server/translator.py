@@ -121,7 +121,13 @@ class Translator:
         started = time.monotonic()
         prepared = await self._prepare(request, route)
         rounds = await self._off_the_loop(
-            plan_rounds, request, prepared, options, route.model, is_final=live is not None
+            plan_rounds,
+            request,
+            prepared,
+            options,
+            route.model,
+            route.languages,
+            is_final=live is not None,
         )
         preparation_seconds = time.monotonic() - started
         self._check_queue_could_hold(rounds.jobs)
@@ -154,7 +160,7 @@ class Translator:
     ) -> tuple[TextTranslation, ...]:
         """Return the texts with what the request wants to know of their tokens and words."""
         detail, annotator = request.detail, self._annotator
-        scores = await annotator.scores(model, texts, prepared, detail, request.deadline)
+        scores = await annotator.scores(model, texts, prepared, request)
         return await self._off_the_loop(annotator.annotated, model, texts, prepared, detail, scores)
 
     def plan(self, request: TranslationRequest) -> Plan:

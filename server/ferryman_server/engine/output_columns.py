@@ -75,7 +75,8 @@ class OutputColumns:
         if len(missing) > len(self._free):
             self._reuse_idle()
         needed = int(np.count_nonzero(self._users))
-        if len(missing) > len(self._free) or 2 * _room(needed) < self.capacity:
+        # Every step multiplies by all the columns that there is room for.
+        if len(missing) > len(self._free) or 4 * _room(needed) <= 3 * self.capacity:
             self._make(needed)
             missing = np.flatnonzero(self._users)
         self._fill(missing)

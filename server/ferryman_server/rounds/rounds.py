@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from ferryman_server.engine import Job, Result
 from ferryman_server.rounds.attempt import Attempt, Outcome, Task
-from ferryman_server.rounds.course import Conditions, first_attempt, next_attempt
+from ferryman_server.rounds.course import (
+    Conditions,
+    better,
+    doubted,
+    first_attempt,
+    next_attempt,
+)
 
 
 class Rounds:
@@ -43,7 +49,8 @@ class Rounds:
         further: dict[int, Attempt] = {}
         for i, attempt in self._pending.items():
             outcome = attempt.outcome([next(remaining) for _ in range(self._counts[i])])
-            self._outcomes[i] = outcome
+            outcome = doubted(attempt.task, outcome)
+            self._outcomes[i] = better(self._outcomes[i], outcome)
             after = next_attempt(attempt, outcome, self._conditions)
             if after is not None:
                 further[i] = after

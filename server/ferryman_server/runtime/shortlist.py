@@ -39,6 +39,7 @@ class Shortlist:
         self, lexicon: LexicalShortlist, tokens: Tokens, matrix: OutputMatrix | None
     ) -> None:
         self._lexicon = lexicon
+        self._offsets: list[int] = lexicon.offsets.tolist()
         self._matrix = matrix
         # One flag for each token: a union of lists is then made without any sorting.
         self._always = np.zeros(tokens.vocabulary_size, np.bool_)
@@ -72,10 +73,10 @@ class Shortlist:
         Args:
             source: Token ids.
         """
-        offsets, targets = self._lexicon.offsets, self._lexicon.targets
+        offsets, targets = self._offsets, self._lexicon.targets
         listed = self._always.copy()
-        for token in set(source):
-            listed[targets[offsets[token] : offsets[token + 1]]] = True
+        own = [targets[offsets[token] : offsets[token + 1]] for token in set(source)]
+        listed[np.concatenate(own)] = True
         listed[self._never] = False
         missing = STEP - int(np.count_nonzero(listed))
         if missing > 0:

@@ -22,22 +22,25 @@ from ferryman_server.wire.faults import Faults
 from ferryman_server.wire.text_options import parse_text_options
 
 FEATURES: Final = (
-    *(f"decoding.{name}" for name in SERVED),
+    *(f"decoding.{name}" for name in sorted(SERVED)),
     "do_not_translate",
+    "glossary_config.entries",
+    "mime_type",
     "output.alignments",
     "output.alternatives_at_prefix",
     "output.attention",
+    "output.quality",
     "output.sentences",
-    "priority",
     "output.tokens",
-    "mime_type",
+    "priority",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
     "text.placeholder_patterns",
     "text.protect_spans",
-    "text.translated_attributes",
+    "text.second_try",
     "text.split_sentences",
+    "text.translated_attributes",
 )
 """What this server can do beyond the plain translation of texts."""
 
@@ -56,7 +59,7 @@ _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _MAX_LABELS: Final = 64
 _MAX_LABEL_CHARACTERS: Final = 128
 
-_PRIORITIES: Final[Mapping[int, Priority]] = {
+PRIORITIES: Final[Mapping[int, Priority]] = {
     options_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
     options_pb2.PRIORITY_LOW: Priority.LOW,
     options_pb2.PRIORITY_NORMAL: Priority.NORMAL,
@@ -70,6 +73,8 @@ class OutputOptions:
 
     sentences: bool = False
     detail: Detail = field(default_factory=Detail)
+    quality: bool = False
+    """An estimate of the quality of each hypothesis."""
 
 
 def valid_request_id(text: str) -> bool:
@@ -94,7 +99,7 @@ def parse_translation_request(
     _check_texts(message, limits, faults)
     _check_call(message, faults)
     alternatives = message.output.alternatives_at_prefix
-    output = output_options(message.output, faults)
+    output = output_options(message.output)
     decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
@@ -105,7 +110,7 @@ def parse_translation_request(
         text=parse_text_options(message, limits, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
-        priority=_PRIORITIES.get(message.priority, Priority.NORMAL),
+        priority=PRIORITIES.get(message.priority, Priority.NORMAL),
         client=caller(),
         detail=output.detail,
         deadline=deadline,
@@ -154,9 +159,7 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.invalid("labels", f"must be at most {_MAX_LABELS}, but are {len(labels)}")
     if any(len(part) > _MAX_LABEL_CHARACTERS for label in labels.items() for part in label):
         faults.invalid("labels", f"must have at most {_MAX_LABEL_CHARACTERS} characters each")
-    if message.HasField("glossary_config"):
-        faults.unavailable("glossary_config")
-    if message.priority not in _PRIORITIES:
+    if message.priority not in PRIORITIES:
         faults.unavailable("priority")
 
 
@@ -167,10 +170,8 @@ def language_code(code: str, path: str, faults: Faults) -> str | None:
     return code or None
 
 
-def output_options(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
+def output_options(message: options_pb2.OutputOptions) -> OutputOptions:
     """Take out what the response is to show."""
-    if message.quality:
-        faults.unavailable("output.quality")
     return OutputOptions(
         sentences=message.sentences,
         detail=Detail(
@@ -179,4 +180,5 @@ def output_options(message: options_pb2.OutputOptions, faults: Faults) -> Output
             attention=message.attention,
             sentences=message.sentences,
         ),
+        quality=message.quality,
     )

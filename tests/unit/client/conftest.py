@@ -23,6 +23,7 @@ import grpc
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_status import rpc_status
 
 from ferryman import AsyncClient, Client, Retry
@@ -113,12 +114,15 @@ class ScriptedService(TranslationServiceServicer):
         response = self.TranslateText(request.request, context)
         self.headers.append(dict(context.invocation_metadata()))
         text = response.translations[0].hypotheses[0].translated_text
+        complete = []
+        context.add_callback(lambda: complete or self.cancelled.release())
         for index in range(0, len(text), 2):
             yield translation_service_pb2.StreamTranslateTextResponse(
                 delta=translation_pb2.TranslationDelta(text=text[index : index + 2])
             )
             if text[index] == self.held_at:
                 self._wait_until_given_up(context)
+        complete.append(True)
         yield translation_service_pb2.StreamTranslateTextResponse(result=response)
 
     def ScoreText(self, request, context):
@@ -328,6 +332,29 @@ def service():
 def address(service):
     with serving(service) as address:
         yield address
+
+
+@contextmanager
+def health_serving(credentials=None, address="127.0.0.1:0"):
+    """A server that tells its health."""
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    if credentials is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, credentials)
+    server.start()
+    try:
+        yield servicer, f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.fixture(name="health_serving")
+def health_serving_fixture():
+    """`health_serving`, which serves for a part of a test only."""
+    return health_serving
 
 
 @pytest.fixture(name="serving")

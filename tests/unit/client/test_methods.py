@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from concurrent import futures
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import grpc
 import pytest
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from ferryman import (
     Alignment,
@@ -142,24 +141,7 @@ def test_a_key_that_cannot_be_in_a_header_is_refused_without_showing_it(key):
     assert not key or key not in str(caught.value)
 
 
-@contextmanager
-def health_serving(credentials=None, address="127.0.0.1:0"):
-    """A server that tells its health."""
-    server = grpc.server(futures.ThreadPoolExecutor(4))
-    servicer = health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    if credentials is None:
-        port = server.add_insecure_port(address)
-    else:
-        port = server.add_secure_port(address, credentials)
-    server.start()
-    try:
-        yield servicer, f"127.0.0.1:{port}"
-    finally:
-        server.stop(None).wait()
-
-
-def test_health_is_told(connect):
+def test_health_is_told(connect, health_serving):
     with health_serving() as (servicer, address), connect(address) as client:
         assert client.health() is True
         servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -199,7 +181,7 @@ def certificate(tmp_path_factory):
     return folder / "cert.pem", folder / "key.pem"
 
 
-def test_tls_both_ways(connect, certificate):
+def test_tls_both_ways(connect, certificate, health_serving):
     cert, key = certificate
     credentials = grpc.ssl_server_credentials(
         [(key.read_bytes(), cert.read_bytes())], cert.read_bytes(), require_client_auth=True

@@ -9,6 +9,7 @@ import pytest
 from ferryman_bundle.tokenizer import PLACEHOLDERS, RESERVED
 from ferryman_server.decoding import apply_options
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
+from ferryman_server.glossary.terms import Glossary, Term, find_terms
 from ferryman_server.protection.detection import ProtectionOptions
 from ferryman_server.request import DecodingOptions
 from ferryman_server.rounds.attempt import Task, reserved_ids
@@ -66,7 +67,15 @@ def rounds_of(model):
             )
             options = apply_options(DecodingOptions(**decoding), model.manifest)
             tasks += [
-                Task(sentence=s, number=i, options=options, model=model, prefix=prefix)
+                Task(
+                    sentence=s,
+                    number=i,
+                    options=options,
+                    model=model,
+                    prefix=prefix,
+                    text=s.span.of(text),
+                    languages=("en", "fr"),
+                )
                 for i, s in enumerate(passage.sentences)
             ]
         return Rounds(tasks, conditions)
@@ -188,3 +197,82 @@ def test_answers_come_in_the_order_of_the_sentences_whatever_each_needs(rounds_o
     rounds = rounds_of(*texts)
     assert order(rounds.jobs) == [t.replace("%s", PLACEHOLDERS[0]) for t in texts]
     assert run(rounds, hopeless) == [t.replace("word", "WORD") for t in texts]
+
+
+def stammering(job: Job) -> str:
+    """Repeats itself unless its search forbids that."""
+    return "PAS DE FICHIERS" if job.search.no_repeat_ngram else "PAS PAS PAS PAS PAS"
+
+
+def test_what_looks_wrong_is_searched_for_once_more_and_the_better_one_is_kept(rounds_of):
+    rounds = rounds_of("there are no files", conditions=Conditions(second_try=True))
+    assert run(rounds, stammering) == ["PAS DE FICHIERS"]
+    (outcome,) = rounds.outcomes
+    assert outcome.is_second
+    assert outcome.doubts == set()
+    assert rounds.count == 2
+
+
+def test_a_second_try_that_is_no_better_is_not_taken(rounds_of):
+    rounds = rounds_of("there are no files", conditions=Conditions(second_try=True))
+    assert run(rounds, lambda job: "PAS PAS PAS PAS PAS") == ["PAS PAS PAS PAS PAS"]
+    (outcome,) = rounds.outcomes
+    assert not outcome.is_second
+    assert [str(doubt) for doubt in outcome.doubts] == ["repetition"]
+    assert rounds.count == 2
+
+
+def test_a_copy_is_searched_for_again_without_the_words_of_the_source(rounds_of):
+    rounds = rounds_of("one two three four five", conditions=Conditions(second_try=True))
+    rounds.take([result(source(job), 1) for job in rounds.jobs])
+    (job,) = rounds.jobs
+    assert tuple(map(ord, "one")) in job.search.suppressed
+
+
+def test_there_is_no_second_try_where_nobody_wants_one(rounds_of):
+    rounds = rounds_of("there are no files")
+    assert run(rounds, stammering) == ["PAS PAS PAS PAS PAS"]
+    assert rounds.count == 1
+
+
+def with_terms(rounds_of, model, text: str, *pairs: tuple[str, str]) -> Rounds:
+    passage = prepare_passage(
+        text,
+        TextOptions(protection=ProtectionOptions()),
+        language="en",
+        encoder=model.tokenizer,
+        max_tokens=60,
+    )
+    (sentence,) = passage.sentences
+    terms = Glossary(terms=tuple(Term(*pair) for pair in pairs))
+    task = Task(
+        sentence=sentence,
+        number=0,
+        options=apply_options(DecodingOptions(), model.manifest),
+        model=model,
+        text=text,
+        passage=text,
+        languages=("en", "fr"),
+        terms=tuple(find_terms(text, terms, "en")),
+    )
+    return Rounds([task])
+
+
+def test_a_term_that_is_there_by_itself_is_left_to_the_model(rounds_of, model):
+    rounds = with_terms(rounds_of, model, "open files", ("file", "FILE"))
+    assert run(rounds, careful) == ["OPEN FILES"]
+    assert rounds.count == 1
+    assert rounds.outcomes[0].missing_terms == ()
+
+
+def test_a_term_that_is_missing_is_carried_and_restored_as_its_translation(rounds_of, model):
+    rounds = with_terms(rounds_of, model, "open files of %s", ("file", "fichier"))
+    assert run(rounds, careless) == ["OPEN fichier OF %s"]
+    assert rounds.outcomes[0].missing_terms == ()
+    assert [found.term.source for found in rounds.outcomes[0].terms] == ["file"]
+
+
+def test_a_term_that_cannot_be_had_is_said_and_spans_go_before_it(rounds_of, model):
+    rounds = with_terms(rounds_of, model, "open files", ("file", "fichier"))
+    assert run(rounds, hopeless) == ["OPEN FILES"]
+    assert [found.term.target for found in rounds.outcomes[0].missing_terms] == ["fichier"]

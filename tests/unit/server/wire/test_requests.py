@@ -206,12 +206,11 @@ def test_a_field_outside_of_its_range_is_named(path, fields):
 
 
 UNAVAILABLE = [
-    ("glossary_config", {"glossary_config": {}}),
+    ("glossary_config.glossary", {"glossary_config": {"glossary": "legal"}}),
+    ("glossary_config.mode", {"glossary_config": {"mode": "GLOSSARY_MODE_PREFER"}}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
-    ("output.quality", {"output": {"quality": True}}),
-    ("text.second_try", {"text": {"second_try": True}}),
 ]
 
 
@@ -263,6 +262,8 @@ SERVED = {
     "long_input",
     "placeholder_patterns",
     "protect_spans",
+    "quality",
+    "second_try",
     "translated_attributes",
 }
 
