@@ -83,8 +83,8 @@ class _Weights:
         """Return one tensor; a bundle stores equal tensors once, so a name can be missing."""
         if name not in self._tensors:
             raise ConversionError(
-                f"the bundle has no {name}; untrained models cannot be converted, "
-                "because their equal tensors are stored as one"
+                f"the bundle has no {name}; untrained and very narrow models cannot be "
+                "converted: equal tensors are stored as one, and small ones in the graphs"
             )
         return self._tensors[name]
 

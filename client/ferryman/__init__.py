@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ferryman.channel import Tls
 from ferryman.description import Device, LanguagePair, Limits, Model, ModelQuality, ServerInfo
 from ferryman.errors import (
     AccessError,
@@ -29,7 +30,18 @@ from ferryman.errors import (
     UnsupportedError,
     UnsupportedLanguagePairError,
 )
-from ferryman.results import FinishReason, Hypothesis, Translation, TranslationWarning
+from ferryman.options import Output, TranslateOptions
+from ferryman.results import (
+    Alignment,
+    FinishReason,
+    Hypothesis,
+    Sentence,
+    Span,
+    Token,
+    Translation,
+    TranslationScore,
+    TranslationWarning,
+)
 from ferryman.retry import Retry
 from ferryman.search import Beam, Greedy, LengthPenalty, Sampling, Search
 
@@ -39,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError",
+    "Alignment",
     "AsyncClient",
     "Beam",
     "Client",
@@ -59,14 +72,21 @@ __all__ = [
     "ModelNotFoundError",
     "ModelQuality",
     "NotFoundError",
+    "Output",
     "OverloadedError",
     "RequestCancelledError",
     "Retry",
     "Sampling",
     "Search",
+    "Sentence",
     "ServerError",
     "ServerInfo",
+    "Span",
+    "Tls",
+    "Token",
+    "TranslateOptions",
     "Translation",
+    "TranslationScore",
     "TranslationWarning",
     "UnavailableError",
     "UnsupportedError",

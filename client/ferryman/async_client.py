@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
-from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import Unpack, overload
 
-import grpc
-
+from ferryman.async_connection import AsyncConnection
 from ferryman.calls import AsyncCall
-from ferryman.channel import DEFAULT_ADDRESS, options_of
 from ferryman.chunking import Chunk, ChunkSize
-from ferryman.description import LanguagePair, Limits, Model, ServerInfo
+from ferryman.description import Limits
 from ferryman.errors import FerrymanError, UnsupportedError
-from ferryman.results import Translation
-from ferryman.retry import Deadline, Retry
-from ferryman.search import Search
-from ferryman.session import Deadlines, Session
+from ferryman.options import Output, TranslateOptions
+from ferryman.results import Token, Translation, TranslationScore
+from ferryman.retry import Deadline
+from ferryman.session import Deadlines
+from ferryman.streams import AsyncTranslationStream, StartedAsync
 from ferryman.v1 import translation_service_pb2 as messages
-from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
-from ferryman.wire import MakeRequest, info_of, model_of, pair_of, request_maker, translations_of
-
-Request = TypeVar("Request")
-Response = TypeVar("Response")
+from ferryman.wire import MakeRequest, request_maker, translations_of
+from ferryman.wire_scores import Pair, score_request, scores_of, tokenize_request, tokenized_of
 
 
-class AsyncClient:
+class AsyncClient(AsyncConnection):
     """Translates text with a ferryman server, on an event loop.
 
     >>> async with AsyncClient("127.0.0.1:50051") as client:
@@ -39,32 +34,14 @@ class AsyncClient:
     cancelled on the server too. Arguments are those of `Client`.
     """
 
-    def __init__(
-        self,
-        address: str = DEFAULT_ADDRESS,
-        *,
-        timeout: float = 300.0,
-        retry: Retry | None = None,
-        concurrency: int = 4,
-    ) -> None:
-        self._session = Session(
-            address, timeout=timeout, retry=retry or Retry(), concurrency=concurrency
-        )
-        target = self._session.target
-        self._channel = grpc.aio.insecure_channel(target, options_of(target))
-        self._stub = TranslationServiceStub(self._channel)
-
     @overload
     async def translate(  # type: ignore[overload-overlap]  # a str is one text, not its characters
         self,
         text: str,
         /,
         *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
         timeout: float | None = None,
+        **options: Unpack[TranslateOptions],
     ) -> Translation: ...
 
     @overload
@@ -73,11 +50,8 @@ class AsyncClient:
         text: Iterable[str],
         /,
         *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
         timeout: float | None = None,
+        **options: Unpack[TranslateOptions],
     ) -> list[Translation]: ...
 
     async def translate(
@@ -85,18 +59,15 @@ class AsyncClient:
         text: str | Iterable[str],
         /,
         *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
         timeout: float | None = None,  # a gRPC deadline, which the server knows
+        **options: Unpack[TranslateOptions],
     ) -> Translation | list[Translation]:
         """Translate one text, or many, as `Client.translate` does.
 
         Raises:
             FerrymanError: The call failed, or the one text could not be translated.
         """
-        make_request = request_maker(source=source, target=target, model=model, search=search)
+        make_request = request_maker(**options)
         deadlines = self._session.deadlines(timeout)
         if not isinstance(text, str):
             return [each async for each in self._translate_all(text, make_request, deadlines)]
@@ -111,11 +82,8 @@ class AsyncClient:
         texts: Iterable[str],
         /,
         *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
         timeout: float | None = None,
+        **options: Unpack[TranslateOptions],
     ) -> AsyncGenerator[Translation, None]:
         """Translate texts as they come, as `Client.translate_each` does.
 
@@ -127,64 +95,69 @@ class AsyncClient:
         """
         if isinstance(texts, str):
             raise TypeError("texts is a str: use translate() for one text")
-        make_request = request_maker(source=source, target=target, model=model, search=search)
+        make_request = request_maker(**options)
         return self._translate_all(texts, make_request, partial(self._session.deadline, timeout))
 
-    async def models(self, *, timeout: float | None = None) -> list[Model]:
-        """Return the models of the server, the default model first.
+    def stream(
+        self, text: str, /, *, timeout: float | None = None, **options: Unpack[TranslateOptions]
+    ) -> AsyncTranslationStream:
+        """Translate one text, and read its translation while it comes about, as `Client.stream`.
 
         Raises:
-            FerrymanError: The call failed.
+            FerrymanError: From the stream: the call failed, or the text could not be translated.
         """
-        deadline = self._session.deadline(timeout)
-        request, found = messages.ListModelsRequest(), list[Model]()
-        while True:
-            page = await self._begin(self._stub.ListModels, request, deadline).result()
-            found += map(model_of, page.models)
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        (chunk,) = ChunkSize().chunks([text])
+        request = messages.StreamTranslateTextRequest(request=request_maker(**options)(chunk.texts))
+        headers = self._session.metadata
 
-    async def language_pairs(
-        self, *, model: str = "", timeout: float | None = None
-    ) -> list[LanguagePair]:
-        """Return the language pairs that the server, or one model of it, translates.
+        def start(seconds: float) -> StartedAsync:
+            return self._stub.StreamTranslateText(request, timeout=seconds, metadata=headers)
 
-        Raises:
-            FerrymanError: The call failed.
-        """
-        deadline = self._session.deadline(timeout)
-        request, found = messages.ListLanguagePairsRequest(model=model), list[LanguagePair]()
-        while True:
-            page = await self._begin(self._stub.ListLanguagePairs, request, deadline).result()
-            found += map(pair_of, page.language_pairs)
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        attempts = self._session.attempts(self._session.deadline(timeout))
+        return AsyncTranslationStream(text, start, attempts, self._session.target)
 
-    async def info(self, *, timeout: float | None = None) -> ServerInfo:
-        """Return what the server is: its version, its device, its limits.
-
-        Raises:
-            FerrymanError: The call failed.
-        """
-        return await self._info(self._session.deadline(timeout))
-
-    async def close(self) -> None:
-        """Close the connection; calls that other tasks wait for are cancelled."""
-        self._session.close()
-        await self._channel.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
+    async def score(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
+        pairs: Iterable[Pair],
+        /,
+        *,
+        source: str = "",
+        target: str = "",
+        model: str = "",
+        output: Output | None = None,
+        timeout: float | None = None,
+    ) -> list[TranslationScore]:
+        """Tell how likely a model finds given translations, as `Client.score` does.
+
+        Raises:
+            FerrymanError: The call failed.
+        """
+        listed = list(pairs)
+        request = score_request(listed, source=source, target=target, model=model, output=output)
+        deadline = self._session.deadline(timeout)
+        return scores_of(
+            await self._begin(self._stub.ScoreText, request, deadline).result(), listed
+        )
+
+    async def tokenize(
+        self,
+        texts: Iterable[str],
+        /,
+        *,
+        source: str = "",
+        target: str = "",
+        model: str = "",
+        timeout: float | None = None,
+    ) -> list[tuple[Token, ...]]:
+        """Tell which tokens texts consist of, as `Client.tokenize` does.
+
+        Raises:
+            FerrymanError: The call failed.
+        """
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        request = tokenize_request(listed, source=source, target=target, model=model)
+        call = self._begin(self._stub.TokenizeText, request, self._session.deadline(timeout))
+        return tokenized_of(await call.result(), listed)
 
     async def _translate_all(
         self, texts: Iterable[str], make_request: MakeRequest, deadlines: Deadlines
@@ -214,10 +187,6 @@ class AsyncClient:
             self._session.chunk_size = ChunkSize.below(limits)
         return self._session.chunk_size
 
-    async def _info(self, deadline: Deadline) -> ServerInfo:
-        request = messages.GetServerInfoRequest()
-        return info_of(await self._begin(self._stub.GetServerInfo, request, deadline).result())
-
     def _send(
         self, chunk: Chunk, make_request: MakeRequest, deadline: Deadline
     ) -> AsyncCall[messages.TranslateTextResponse]:
@@ -230,14 +199,3 @@ class AsyncClient:
             return translations_of(await call.result(), chunk.texts)
         except FerrymanError as error:
             raise error.with_texts_named(chunk.name_of) from error.__cause__
-
-    def _begin(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
-        request: Request,
-        deadline: Deadline,
-    ) -> AsyncCall[Response]:
-        attempts = self._session.attempts(deadline)
-        return AsyncCall(
-            lambda seconds: method(request, timeout=seconds), attempts, self._session.target
-        )

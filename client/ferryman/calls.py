@@ -40,7 +40,14 @@ class StartedAsync(Protocol[Response_co]):
         """Give the call up."""
 
 
-StartedT = TypeVar("StartedT", bound=Started[object])
+class Cancellable(Protocol):
+    """A call of any kind that is under way."""
+
+    def cancel(self) -> object:
+        """Give the call up."""
+
+
+StartedT = TypeVar("StartedT", bound=Cancellable)
 
 
 class Starter:
@@ -109,7 +116,7 @@ class Call(Generic[Response]):
                 try:
                     response = self._attempt.result()
                 except grpc.RpcError as fault:
-                    wait = _wait_after(fault, self._attempts, self._address)
+                    wait = wait_after(fault, self._attempts, self._address)
                 else:
                     self._attempts.succeeded()
                     return response
@@ -145,7 +152,7 @@ class AsyncCall(Generic[Response]):
                 try:
                     response = await self._attempt
                 except grpc.RpcError as fault:
-                    wait = _wait_after(fault, self._attempts, self._address)
+                    wait = wait_after(fault, self._attempts, self._address)
                 else:
                     self._attempts.succeeded()
                     return response
@@ -160,14 +167,22 @@ class AsyncCall(Generic[Response]):
         self._attempt.cancel()
 
 
-def _wait_after(fault: grpc.RpcError, attempts: Attempts, address: str) -> float:
+def wait_after(
+    fault: grpc.RpcError, attempts: Attempts, address: str, *, again: bool = True
+) -> float:
     """Return the seconds until the next attempt.
+
+    Args:
+        fault: How the last attempt ended.
+        attempts: When to try again.
+        address: Address that was called, for messages.
+        again: Whether there may be another attempt at all.
 
     Raises:
         FerrymanError: There is no next attempt; this is why the call failed.
     """
     error = error_of_call(fault, address=address, timeout=attempts.deadline.timeout)
-    wait = attempts.wait_after(error)
+    wait = attempts.wait_after(error) if again else None
     if wait is None:
         raise error from fault
     _log.info("trying %s again in %.1f s: %s", address, wait, error)

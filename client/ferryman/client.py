@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable
 from functools import partial
-from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import Unpack, overload
 
-import grpc
-
-from ferryman.calls import Call, Starter
-from ferryman.channel import DEFAULT_ADDRESS, options_of
+from ferryman.calls import Call
 from ferryman.chunking import Chunk, ChunkSize
-from ferryman.description import LanguagePair, Limits, Model, ServerInfo
+from ferryman.connection import Connection
+from ferryman.description import Limits
 from ferryman.errors import FerrymanError, UnsupportedError
-from ferryman.results import Translation
-from ferryman.retry import Deadline, Retry
-from ferryman.search import Search
-from ferryman.session import Deadlines, Session
+from ferryman.options import Output, TranslateOptions
+from ferryman.results import Token, Translation, TranslationScore
+from ferryman.retry import Deadline
+from ferryman.session import Deadlines
+from ferryman.streams import Started, TranslationStream
 from ferryman.v1 import translation_service_pb2 as messages
-from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
-from ferryman.wire import MakeRequest, info_of, model_of, pair_of, request_maker, translations_of
-
-Request = TypeVar("Request")
-Response = TypeVar("Response")
+from ferryman.wire import MakeRequest, request_maker, translations_of
+from ferryman.wire_scores import Pair, score_request, scores_of, tokenize_request, tokenized_of
 
 
-class Client:
+class Client(Connection):
     """Translates text with a ferryman server; blocks until the answer is there.
 
     >>> with Client("127.0.0.1:50051") as client:
@@ -40,39 +35,19 @@ class Client:
 
     Args:
         address: ``host``, ``host:port``, or any name that gRPC knows, as ``unix:/run/ferryman``.
+            Where it stands for many servers, as ``dns:///ferryman:50051`` or
+            ``10.0.0.1:50051,10.0.0.2:50051``, calls take turns with all that are well.
         timeout: Seconds that a request may take, its retries included, where the call names no
             timeout of its own. A last resort: a dead connection is noticed earlier.
         retry: When to repeat a request that failed.
         concurrency: Requests that are on the way at the same time, where a call needs several.
+        tls: How to speak TLS; ``Tls()`` trusts whom gRPC trusts. None: plain text.
+        api_key: Key that the server asks for. Without TLS whoever is on the way can read it.
     """
-
-    def __init__(
-        self,
-        address: str = DEFAULT_ADDRESS,
-        *,
-        timeout: float = 300.0,
-        retry: Retry | None = None,
-        concurrency: int = 4,
-    ) -> None:
-        self._session = Session(
-            address, timeout=timeout, retry=retry or Retry(), concurrency=concurrency
-        )
-        target = self._session.target
-        self._channel = grpc.insecure_channel(target, options_of(target))
-        self._stub = TranslationServiceStub(self._channel)
-        self._starter = Starter()
 
     @overload
     def translate(  # type: ignore[overload-overlap]  # a str is one text, not its characters
-        self,
-        text: str,
-        /,
-        *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
-        timeout: float | None = None,
+        self, text: str, /, *, timeout: float | None = None, **options: Unpack[TranslateOptions]
     ) -> Translation: ...
 
     @overload
@@ -81,11 +56,8 @@ class Client:
         text: Iterable[str],
         /,
         *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
         timeout: float | None = None,
+        **options: Unpack[TranslateOptions],
     ) -> list[Translation]: ...
 
     def translate(
@@ -93,22 +65,17 @@ class Client:
         text: str | Iterable[str],
         /,
         *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
         timeout: float | None = None,
+        **options: Unpack[TranslateOptions],
     ) -> Translation | list[Translation]:
         """Translate one text, or many.
 
         Args:
             text: A text of any number of sentences and lines, or several texts.
-            source: BCP-47 code of its language; may be left out where the server has one only.
-            target: BCP-47 code of the language to translate into; as ``source``.
-            model: ``name`` or ``name@version``; the server chooses where it is left out.
-            search: `Greedy`, `Beam` or `Sampling`; the model's own where it is left out.
             timeout: Seconds that the whole call may take; the client's for each request of it
                 where it is left out.
+            options: How to translate: ``source``, ``target``, ``model``, ``search``, ``output`` and
+                ``mime_type``; see `ferryman.options.TranslateOptions`.
 
         Returns:
             The translation of one text; a list for several, one for each and in their order. Of
@@ -118,7 +85,7 @@ class Client:
         Raises:
             FerrymanError: The call failed, or the one text could not be translated.
         """
-        make_request = request_maker(source=source, target=target, model=model, search=search)
+        make_request = request_maker(**options)
         deadlines = self._session.deadlines(timeout)
         if not isinstance(text, str):
             return list(self._translate_all(text, make_request, deadlines))
@@ -133,11 +100,8 @@ class Client:
         texts: Iterable[str],
         /,
         *,
-        source: str = "",
-        target: str = "",
-        model: str = "",
-        search: Search | None = None,
         timeout: float | None = None,
+        **options: Unpack[TranslateOptions],
     ) -> Generator[Translation, None, None]:
         """Translate texts as they come, however many there are.
 
@@ -146,11 +110,8 @@ class Client:
 
         Args:
             texts: The texts.
-            source: As in `translate`, for this and all further arguments.
-            target: As in `translate`.
-            model: As in `translate`.
-            search: As in `translate`.
             timeout: Seconds that each request may take.
+            options: As in `translate`.
 
         Returns:
             The translations, one for each text and in their order; one that the server could not
@@ -161,65 +122,89 @@ class Client:
         """
         if isinstance(texts, str):
             raise TypeError("texts is a str: use translate() for one text")
-        make_request = request_maker(source=source, target=target, model=model, search=search)
+        make_request = request_maker(**options)
         return self._translate_all(texts, make_request, partial(self._session.deadline, timeout))
 
-    def models(self, *, timeout: float | None = None) -> list[Model]:
-        """Return the models of the server, the default model first.
+    def stream(
+        self, text: str, /, *, timeout: float | None = None, **options: Unpack[TranslateOptions]
+    ) -> TranslationStream:
+        """Translate one text, and read its translation while it comes about.
+
+        Args:
+            text: A text of any number of sentences and lines.
+            timeout: Seconds that the whole call may take.
+            options: As in `translate`.
+
+        Returns:
+            What yields the pieces, and has the whole translation after the last.
 
         Raises:
-            FerrymanError: The call failed.
+            FerrymanError: From the stream: the call failed, or the text could not be translated.
         """
-        deadline = self._session.deadline(timeout)
-        request, found = messages.ListModelsRequest(), list[Model]()
-        while True:
-            page = self._begin(self._stub.ListModels, request, deadline).result()
-            found += map(model_of, page.models)
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        (chunk,) = ChunkSize().chunks([text])
+        request = messages.StreamTranslateTextRequest(request=request_maker(**options)(chunk.texts))
+        headers = self._session.metadata
 
-    def language_pairs(
-        self, *, model: str = "", timeout: float | None = None
-    ) -> list[LanguagePair]:
-        """Return the language pairs that the server, or one model of it, translates.
+        def start(seconds: float) -> Started:
+            method = self._stub.StreamTranslateText
+            return self._starter.start(lambda: method(request, timeout=seconds, metadata=headers))
 
-        Raises:
-            FerrymanError: The call failed.
-        """
-        deadline = self._session.deadline(timeout)
-        request, found = messages.ListLanguagePairsRequest(model=model), list[LanguagePair]()
-        while True:
-            page = self._begin(self._stub.ListLanguagePairs, request, deadline).result()
-            found += map(pair_of, page.language_pairs)
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        attempts = self._session.attempts(self._session.deadline(timeout))
+        return TranslationStream(text, start, attempts, self._session.target)
 
-    def info(self, *, timeout: float | None = None) -> ServerInfo:
-        """Return what the server is: its version, its device, its limits.
-
-        Raises:
-            FerrymanError: The call failed.
-        """
-        return self._info(self._session.deadline(timeout))
-
-    def close(self) -> None:
-        """Close the connection; calls that other threads wait for are cancelled."""
-        self._session.close()
-        self._starter.close()
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
+    def score(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        pairs: Iterable[Pair],
+        /,
+        *,
+        source: str = "",
+        target: str = "",
+        model: str = "",
+        output: Output | None = None,
+        timeout: float | None = None,
+    ) -> list[TranslationScore]:
+        """Tell how likely a model finds given translations.
+
+        Args:
+            pairs: Sentences, each with a translation of it.
+            source: As in `translate`, as ``target``, ``model`` and ``timeout`` too.
+            target: BCP-47 code of the language of the translations.
+            model: Model to ask.
+            output: What to return besides the scores.
+            timeout: Seconds that the call may take.
+
+        Returns:
+            One for each pair, in their order; one that could not be scored has an ``error``.
+
+        Raises:
+            FerrymanError: The call failed.
+        """
+        listed = list(pairs)
+        request = score_request(listed, source=source, target=target, model=model, output=output)
+        deadline = self._session.deadline(timeout)
+        return scores_of(self._begin(self._stub.ScoreText, request, deadline).result(), listed)
+
+    def tokenize(
+        self,
+        texts: Iterable[str],
+        /,
+        *,
+        source: str = "",
+        target: str = "",
+        model: str = "",
+        timeout: float | None = None,
+    ) -> list[tuple[Token, ...]]:
+        """Tell which tokens texts consist of; arguments as in `score`.
+
+        Raises:
+            FerrymanError: The call failed.
+        """
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        request = tokenize_request(listed, source=source, target=target, model=model)
+        deadline = self._session.deadline(timeout)
+        return tokenized_of(
+            self._begin(self._stub.TokenizeText, request, deadline).result(), listed
+        )
 
     def _translate_all(
         self, texts: Iterable[str], make_request: MakeRequest, deadlines: Deadlines
@@ -251,10 +236,6 @@ class Client:
             self._session.chunk_size = ChunkSize.below(limits)
         return self._session.chunk_size
 
-    def _info(self, deadline: Deadline) -> ServerInfo:
-        request = messages.GetServerInfoRequest()
-        return info_of(self._begin(self._stub.GetServerInfo, request, deadline).result())
-
     def _send(
         self, chunk: Chunk, make_request: MakeRequest, deadline: Deadline
     ) -> Call[messages.TranslateTextResponse]:
@@ -267,14 +248,3 @@ class Client:
             return translations_of(call.result(), chunk.texts)
         except FerrymanError as error:
             raise error.with_texts_named(chunk.name_of) from error.__cause__
-
-    def _begin(
-        self,
-        method: grpc.UnaryUnaryMultiCallable[Request, Response],
-        request: Request,
-        deadline: Deadline,
-    ) -> Call[Response]:
-        def start(seconds: float) -> grpc.Future[Response]:
-            return self._starter.start(lambda: method.future(request, timeout=seconds))
-
-        return Call(start, self._session.attempts(deadline), self._session.target)

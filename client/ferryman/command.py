@@ -28,6 +28,11 @@ ENTRY_POINTS = "ferryman.commands"
 SUMMARIES = {
     "translate": "Translate text, lines or a file with a server.",
     "decode": "Translate a whole file, whatever happens on the way.",
+    "score": "Tell how likely a model finds given translations.",
+    "tokenize": "Print the tokens of texts.",
+    "models": "List the models of a server.",
+    "info": "Tell what a server is, and what it can do.",
+    "health": "Tell whether a server translates now.",
     "serve": "Serve a model over gRPC.",
     "evaluate": "Measure how well a bundle or checkpoint translates a test set.",
     "corpus": "Make a parallel corpus out of freely licensed text.",
@@ -110,7 +115,7 @@ class VerbGroup(TyperGroup):
         return _end_with(error, verb=ctx.invoked_subcommand)
 
 
-app = typer.Typer(cls=VerbGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=VerbGroup, add_completion=True, no_args_is_help=True, rich_markup_mode=None)
 
 
 def _print_version(wanted: bool) -> None:

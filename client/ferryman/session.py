@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ferryman.channel import target_of
+from ferryman.channel import Tls, metadata_of, options_of, target_of
 from ferryman.chunking import ChunkSize
 from ferryman.retry import Attempts, Deadline, Retry, RetryBudget
 
@@ -21,13 +21,29 @@ class Session:
         timeout: Seconds of a request that has no timeout of its own.
         retry: When to repeat a request.
         concurrency: Requests that are on the way at the same time.
+        tls: How to speak TLS; None: plain text.
+        api_key: Key that the server asks for.
     """
 
-    def __init__(self, address: str, *, timeout: float, retry: Retry, concurrency: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float,
+        retry: Retry,
+        concurrency: int,
+        tls: Tls | None = None,
+        api_key: str | None = None,
+    ) -> None:
         Deadline.after(timeout)  # a wrong timeout is reported here, not by the first call
         if concurrency < 1:
             raise ValueError(f"concurrency is at least 1 request at a time, not {concurrency}")
         self.target = target_of(address)
+        self.options = options_of(self.target, tls)
+        self.credentials = None if tls is None else tls.credentials()
+        """Of TLS; None: plain text."""
+        self.metadata = metadata_of(api_key)
+        """Headers of every call."""
         self.concurrency = concurrency
         self.chunk_size: ChunkSize | None = None
         """How much a request may hold; None until the server was asked."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC
+from collections.abc import Callable, Iterable, Sequence
 
-from ferryman import description, results
+from ferryman import results
 from ferryman.errors import ErrorDetails, ServerError
+from ferryman.options import Output
 from ferryman.search import Beam, Greedy, LengthPenalty, Sampling, Search
 from ferryman.statuses import error_of_status
-from ferryman.v1 import model_pb2, options_pb2, translation_pb2, translation_service_pb2
+from ferryman.v1 import options_pb2, translation_pb2, translation_service_pb2
 
 _FINISH_REASONS = {
     translation_pb2.FINISH_REASON_EOS: results.FinishReason.EOS,
@@ -25,20 +25,42 @@ MakeRequest = Callable[[Sequence[str]], translation_service_pb2.TranslateTextReq
 """Makes the requests of one call, which differ in their texts only."""
 
 
-def request_maker(*, source: str, target: str, model: str, search: Search | None) -> MakeRequest:
-    """Return what makes the requests to translate texts in this way."""
-    decoding = _decoding_of(search)
+def request_maker(
+    *,
+    source: str = "",
+    target: str = "",
+    model: str = "",
+    search: Search | None = None,
+    output: Output | None = None,
+    mime_type: str = "",
+) -> MakeRequest:
+    """Return what makes the requests to translate texts in this way; see `TranslateOptions`."""
+    decoding, wanted = _decoding_of(search), output_of(output)
 
     def make_request(texts: Sequence[str]) -> translation_service_pb2.TranslateTextRequest:
         return translation_service_pb2.TranslateTextRequest(
             contents=texts,
+            mime_type=mime_type,
             source_language_code=source,
             target_language_code=target,
             model=model,
             decoding=decoding,
+            output=wanted,
         )
 
     return make_request
+
+
+def output_of(output: Output | None) -> options_pb2.OutputOptions | None:
+    """Return the options of an output; None where nothing more is wanted than the translation."""
+    if output is None:
+        return None
+    return options_pb2.OutputOptions(
+        tokens=output.tokens,
+        alignments=output.alignments,
+        attention=output.attention,
+        sentences=output.sentences,
+    )
 
 
 def _decoding_of(search: Search | None) -> options_pb2.DecodingOptions | None:
@@ -124,6 +146,7 @@ def _translation_of(
         target_language=response.target_language_code,
         warnings=tuple(_warning_of(warning) for warning in message.warnings),
         route=tuple(message.route),
+        source_tokens=tokens_of(message.source_tokens),
         error=error_of_status(message.error) if failed else None,
     )
 
@@ -135,7 +158,58 @@ def _hypothesis_of(message: translation_pb2.Hypothesis) -> results.Hypothesis:
         log_prob=message.log_prob,
         token_count=message.token_count,
         finish_reason=_FINISH_REASONS.get(message.finish_reason, results.FinishReason.UNKNOWN),
+        tokens=tokens_of(message.tokens),
+        alignments=alignments_of(message.alignments),
+        attention=attention_of(message.attention) if message.HasField("attention") else None,
+        sentences=tuple(map(_sentence_of, message.sentences)),
     )
+
+
+def _sentence_of(message: translation_pb2.Sentence) -> results.Sentence:
+    return results.Sentence(
+        source=span_of(message.source),
+        target=span_of(message.target),
+        score=message.score,
+        log_prob=message.log_prob,
+        token_count=message.token_count,
+        finish_reason=_FINISH_REASONS.get(message.finish_reason, results.FinishReason.UNKNOWN),
+    )
+
+
+def span_of(message: translation_pb2.Span) -> results.Span:
+    """Return a part of a text."""
+    return results.Span(message.start, message.end)
+
+
+def tokens_of(messages: Iterable[translation_pb2.Token]) -> tuple[results.Token, ...]:
+    """Return tokens."""
+    return tuple(
+        results.Token(
+            piece=message.piece,
+            id=message.id,
+            log_prob=message.log_prob,
+            span=span_of(message.span),
+        )
+        for message in messages
+    )
+
+
+def alignments_of(
+    messages: Iterable[translation_pb2.AlignmentLink],
+) -> tuple[results.Alignment, ...]:
+    """Return word links."""
+    return tuple(
+        results.Alignment(
+            source=span_of(message.source), target=span_of(message.target), weight=message.weight
+        )
+        for message in messages
+    )
+
+
+def attention_of(message: translation_pb2.AttentionMatrix) -> results.Attention:
+    """Return an attention matrix as rows."""
+    weights, columns = message.weights, message.columns
+    return tuple(tuple(weights[row * columns : (row + 1) * columns]) for row in range(message.rows))
 
 
 def _warning_of(message: translation_pb2.TranslationWarning) -> results.TranslationWarning:
@@ -146,7 +220,7 @@ def _warning_of(message: translation_pb2.TranslationWarning) -> results.Translat
     return results.TranslationWarning(
         code=name.removeprefix("WARNING_CODE_").lower(),
         message=message.message,
-        span=(message.span.start, message.span.end) if message.HasField("span") else None,
+        span=span_of(message.span) if message.HasField("span") else None,
     )
 
 
@@ -154,79 +228,4 @@ def _broken(response: translation_service_pb2.TranslateTextResponse, what: str) 
     return ServerError(
         f"the server broke its contract: {what}",
         ErrorDetails(status="INTERNAL", request_id=response.request_id),
-    )
-
-
-def pair_of(message: model_pb2.LanguagePair) -> description.LanguagePair:
-    """Return a language pair."""
-    return description.LanguagePair(
-        source=message.source_language_code,
-        target=message.target_language_code,
-        models=tuple(message.models),
-    )
-
-
-def model_of(message: model_pb2.Model) -> description.Model:
-    """Return the description of a model."""
-    return description.Model(
-        name=message.name,
-        version=message.version,
-        description=message.description,
-        license=message.license,
-        family=message.family,
-        parameters=message.parameters,
-        variant=message.variant,
-        digest=message.digest,
-        ready=message.state == model_pb2.MODEL_STATE_READY,
-        default=message.is_default,
-        language_pairs=tuple(pair_of(pair) for pair in message.language_pairs),
-        max_source_tokens=message.max_source_tokens,
-        max_target_tokens=message.max_target_tokens,
-        quality=_quality_of(message.quality) if message.HasField("quality") else None,
-    )
-
-
-def _quality_of(message: model_pb2.ModelQuality) -> description.ModelQuality:
-    return description.ModelQuality(
-        test_set=message.test_set,
-        sentences=message.sentences,
-        bleu=message.bleu,
-        bleu_signature=message.bleu_signature,
-        chrf=message.chrf,
-        chrf_signature=message.chrf_signature,
-        search=message.search,
-    )
-
-
-def info_of(message: translation_service_pb2.GetServerInfoResponse) -> description.ServerInfo:
-    """Return the description of a server."""
-    started = message.start_time.ToDatetime(UTC) if message.HasField("start_time") else None
-    device = message.device
-    return description.ServerInfo(
-        version=message.version,
-        device=description.Device(
-            provider=device.provider,
-            runtime=device.runtime,
-            runtime_version=device.runtime_version,
-            workers=device.workers,
-            threads_per_worker=device.threads_per_worker,
-        ),
-        limits=_limits_of(message.limits),
-        default_model=message.default_model,
-        features=tuple(message.features),
-        started=started,
-    )
-
-
-def _limits_of(message: model_pb2.Limits) -> description.Limits:
-    """Return limits; 0 means none on the wire, and None here."""
-    return description.Limits(
-        max_contents=message.max_contents or None,
-        max_content_characters=message.max_content_characters or None,
-        max_request_bytes=message.max_request_bytes or None,
-        max_response_bytes=message.max_response_bytes or None,
-        max_beam_size=message.max_beam_size or None,
-        max_num_hypotheses=message.max_num_hypotheses or None,
-        max_queued_tokens=message.max_queued_tokens or None,
-        max_concurrent_calls=message.max_concurrent_calls or None,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ferryman_bundle.errors import BundleError
 from ferryman_bundle.files import SizeLimits
+from ferryman_bundle.lexical_shortlist import LexicalShortlist
 from ferryman_bundle.manifest import CARD, LICENCE, TOKENIZER, WEIGHTS, Manifest
 from ferryman_bundle.quantization import Floats
 from ferryman_bundle.sealed import SealedBundle
@@ -98,6 +99,38 @@ class Bundle:
         """
         initializers = self._entry(name, variant).initializers
         return {own: self.weights.values(wanted) for own, wanted in initializers.items()}
+
+    def columns(self, name: str, variant: str = "fp32") -> dict[str, Array]:
+        """Return what a graph is to be given columns of, by the name of its input.
+
+        Args:
+            name: Of the graph.
+            variant: One of the manifest's.
+
+        Returns:
+            Arrays whose first axis is the token; shared, and not to be written to. Empty for a
+            graph that holds its whole output matrix.
+
+        Raises:
+            BundleError: The weights file is not what the manifest says.
+        """
+        columns = self._entry(name, variant).columns
+        return {port: self.weights.values(wanted) for port, wanted in columns.items()}
+
+    def shortlist(self) -> LexicalShortlist | None:
+        """Return which target tokens a source may need, as far as the bundle says.
+
+        Raises:
+            BundleError: The file is no shortlist of this vocabulary.
+        """
+        section = self.manifest.shortlist
+        if section is None:
+            return None
+        return LexicalShortlist.unpack(
+            self.contents[section.file],
+            vocabulary_size=self.manifest.tokens.vocabulary_size,
+            file=section.file,
+        )
 
     def tensors(self) -> dict[str, Floats]:
         """Return every stored tensor as float32, by its name in the weights file.

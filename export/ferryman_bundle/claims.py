@@ -72,12 +72,18 @@ class Quality(Section):
 
 
 class Speed(Section):
-    """How fast a variant translated its test set, and on what."""
+    """How fast a variant translated sentences of its test set: one worker of one thread.
 
-    sentences_per_second: Finite
-    tokens_per_second: Finite
-    """Target tokens."""
+    Seconds are of CPU time, which is what the clock shows on an idle machine.
+    """
+
+    tokens_per_second_alone: Finite
+    """Target tokens, one sentence after the other."""
+    tokens_per_second_together: Finite
+    """Target tokens, so many sentences at a time."""
+    together: Positive
+    """So many."""
+    sentences: Positive
     device: Label
     """The processor or the GPU, in words."""
-    workers: Positive
     search: SearchSettings

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ferryman_bundle.claims import GoldenSentence, Parity, Quality, SearchSettings, Speed
+from ferryman_bundle.claims import GoldenSentence, Loss, Parity, Quality, SearchSettings, Speed
 from ferryman_bundle.errors import BundleError
 from ferryman_bundle.section import Count, FileName, Finite, Label, Positive, Prose, Section
 from ferryman_bundle.variant import (
@@ -30,6 +30,7 @@ __all__ = [
     "LICENCE",
     "MANIFEST",
     "SEAL",
+    "SHORTLIST",
     "TOKENIZER",
     "WEIGHTS",
     "FileEntry",
@@ -62,6 +63,8 @@ TOKENIZER: Final = "tokenizer.model"
 CARD: Final = "README.md"
 LICENCE: Final = "LICENSE"
 """Names of the files that every bundle has, besides its graphs."""
+SHORTLIST: Final = "shortlist.safetensors"
+"""Name of the file that a bundle with a shortlist has."""
 
 _PREFERRED: Final = {"cpu": ("int8", "fp32", "portable"), "cuda": ("fp16", "fp32", "portable")}
 """Variants that a device takes unless it is told otherwise, the best one first."""
@@ -136,6 +139,8 @@ class Shortlist(Section):
     """The longest list of a sentence."""
     bleu_cost: Finite | None
     """BLEU of the whole vocabulary less BLEU with the list; None where it was not measured."""
+    loss: Loss | None = None
+    """The same with its interval."""
 
 
 class Manifest(Section):
@@ -210,7 +215,7 @@ class Manifest(Section):
     def _every_initializer_is_stored(self) -> Self:
         for name, variant in self.variants.items():
             for graph, entry in variant.graphs.items():
-                for initializer in entry.initializers.values():
+                for initializer in (*entry.initializers.values(), *entry.columns.values()):
                     if initializer.tensor not in self.weights:
                         raise ValueError(f"weights: lacks {initializer.tensor!r}")
                     fault = initializer.fault(self.weights[initializer.tensor])

@@ -84,6 +84,9 @@ class GraphEntry(Section):
     initializers: dict[Label, Initializer]
     """External initializers by the name that the graph has for them, to be supplied when a session
     is made: these and no others, since ONNX Runtime refuses a name that it does not find."""
+    columns: dict[Label, Initializer] = Field(default_factory=dict)
+    """Inputs that the caller fills with columns of the output matrix, or with their scales or their
+    bias, for the tokens that it chooses: each with the tensor whose first axis is the token."""
 
 
 class Variant(Section):

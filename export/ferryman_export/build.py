@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferryman_bundle import Bundle, Manifest
+from ferryman_bundle.lexical_shortlist import LexicalShortlist
 from ferryman_bundle.manifest import (
     CARD,
     FORMAT,
     FORMAT_VERSION,
     LICENCE,
+    SHORTLIST,
     TOKENIZER,
     WEIGHTS,
     GraphEntry,
     SearchSettings,
+    Shortlist,
     Storage,
     Variant,
 )
+from ferryman_bundle.section import Section
 from ferryman_bundle.weights import pack_weights
 from ferryman_bundle.writer import describe_files, require_absent, write_bundle
 from ferryman_export.card import render_card
@@ -30,8 +34,9 @@ from ferryman_export.proof import Evidence, Proof, prove
 from ferryman_export.quality import quality_of, translate
 from ferryman_export.recipe import FP32, INT8, PORTABLE, Recipe
 from ferryman_export.rounding import round_weights
+from ferryman_export.speed import measure_speed
 from ferryman_export.variants import lower_variant, make_projections, weight_store
-from ferryman_training.batching import tokenize
+from ferryman_training.batching import TokenPair, tokenize
 from ferryman_training.checkpoint import Checkpoint
 
 
@@ -54,6 +59,7 @@ def build_bundle(
     search: SearchSettings,
     evidence: Evidence,
     phases: Phases,
+    shortlist: LexicalShortlist | None = None,
 ) -> Manifest:
     """Export a checkpoint into a bundle and return its manifest.
 
@@ -66,6 +72,7 @@ def build_bundle(
         search: Default search of the bundle, with which quality is measured.
         evidence: Sentences to prove it with.
         phases: Shows what is going on.
+        shortlist: Of target pieces, learnt from the training corpus; None for a bundle without.
 
     Raises:
         ExportError: A variant falls short.
@@ -84,7 +91,14 @@ def build_bundle(
             projections = make_projections(recipe, model, calibration)
             # The scorer of int8 computes in float32, so it is that of the first variant.
             scorer = proved[0].lowered.graphs["scorer"] if recipe is INT8 and proved else None
-            lowered = lower_variant(model, recipe, projections, store, scorer=scorer)
+            lowered = lower_variant(
+                model,
+                recipe,
+                projections,
+                store,
+                scorer=scorer,
+                shortlist=shortlist is not None,
+            )
             size = sum(len(graph.file) for graph in lowered.graphs.values())
             found.append(f"{len(lowered.graphs)} graphs, {size / 1e3:.0f} kB")
         proof = prove(model, checkpoint, lowered, recipe, evidence=evidence, phases=phases)
@@ -96,6 +110,7 @@ def build_bundle(
         TOKENIZER: checkpoint.tokenizer.model,
         LICENCE: description.licence_text.encode(),
         CARD: b"",
+        **({} if shortlist is None else {SHORTLIST: shortlist.pack()}),
         **{name: content for content, name in files.items()},
     }
     manifest = Manifest(
@@ -107,11 +122,15 @@ def build_bundle(
         weights=entries,
         files=describe_files(contents),
         golden={made.recipe.name: made.proof.golden for made in proved},
+        shortlist=None if shortlist is None else _shortlist_section(shortlist, calibration),
     )
     if evidence.test:
         bundle = Bundle(manifest, checkpoint.tokenizer, contents)
-        variants = _measured(bundle, recipes, search, evidence, phases)
+        variants, translations = _measured(bundle, recipes, search, evidence, phases)
         manifest = manifest.model_copy(update={"variants": variants})
+        if manifest.shortlist is not None:
+            section = _with_cost(manifest, bundle, translations, search, evidence, phases)
+            manifest = manifest.model_copy(update={"shortlist": section})
     with phases.phase("Writing the bundle") as found:
         card = render_card(manifest, checkpoint.config.model, data=description.data)
         contents[CARD] = card.encode()
@@ -119,6 +138,18 @@ def build_bundle(
         write_bundle(directory, manifest, contents)
         found.append(f"{sum(map(len, contents.values())) / 1e6:.1f} MB")
     return manifest
+
+
+def _shortlist_section(shortlist: LexicalShortlist, pairs: Sequence[TokenPair]) -> Shortlist:
+    """Describe a shortlist whose cost is not known.
+
+    Args:
+        shortlist: The lists.
+        pairs: Sentences of the training corpus, whose lists are counted.
+    """
+    counts = [len(shortlist.candidates(pair.source)) for pair in pairs]
+    longest = max(counts, default=len(shortlist.always))
+    return Shortlist(file=SHORTLIST, max_candidates=max(1, longest), bleu_cost=None)
 
 
 def _graph_files(proved: Sequence[ProvedVariant]) -> dict[bytes, str]:
@@ -136,7 +167,11 @@ def _variant(made: ProvedVariant, files: Mapping[bytes, str]) -> Variant:
     return Variant(
         provider=made.lowered.provider,
         graphs={
-            graph: GraphEntry(file=files[lowered.file], initializers=lowered.initializers)
+            graph: GraphEntry(
+                file=files[lowered.file],
+                initializers=lowered.initializers,
+                columns=lowered.columns,
+            )
             for graph, lowered in made.lowered.graphs.items()
         },
         state=made.lowered.state,
@@ -151,8 +186,10 @@ def _measured(
     search: SearchSettings,
     evidence: Evidence,
     phases: Phases,
-) -> dict[str, Variant]:
-    """Return the variants with what each makes of the test set, held against the first.
+) -> tuple[dict[str, Variant], dict[str, list[str]]]:
+    """Return the variants with what each makes of the test set, and how fast; and the translations.
+
+    Quality is held against that of the first.
 
     Raises:
         ExportError: One loses too much, and that was not accepted.
@@ -160,6 +197,7 @@ def _measured(
     sources = [pair.source for pair in evidence.test]
     references = [pair.target for pair in evidence.test]
     measured: dict[str, Variant] = {}
+    every: dict[str, list[str]] = {}
     first: list[str] = []
     for recipe in recipes:
         variant = bundle.manifest.variants[recipe.name]
@@ -176,5 +214,40 @@ def _measured(
             assert parity is not None
             parity = judge(parity, excess(loss), recipe, accept_loss=evidence.accept_loss)
         first = first or translations
-        measured[recipe.name] = variant.model_copy(update={"quality": quality, "parity": parity})
-    return measured
+        every[recipe.name] = translations
+        claims: dict[str, Section | None] = {"quality": quality, "parity": parity}
+        if recipe.provider != "cuda":  # the CPU says nothing about the speed of a GPU
+            with phases.phase(f"Timing {recipe.name}") as found:
+                speed = measure_speed(bundle, sources, search=search, variant=recipe.name)
+                found.append(
+                    f"{speed.tokens_per_second_alone:.0f} tokens/s alone, "
+                    f"{speed.tokens_per_second_together:.0f} in {speed.together}"
+                )
+            claims["speed"] = speed
+        measured[recipe.name] = variant.model_copy(update=claims)
+    return measured, every
+
+
+def _with_cost(
+    manifest: Manifest,
+    bundle: Bundle,
+    translations: Mapping[str, Sequence[str]],
+    search: SearchSettings,
+    evidence: Evidence,
+    phases: Phases,
+) -> Shortlist:
+    """Return the manifest's shortlist with what it costs the variant that a CPU takes."""
+    assert manifest.shortlist is not None
+    name = manifest.default_variant("cpu")
+    with phases.phase(f"Translating with {name} and the shortlist") as found:
+        listed = translate(
+            bundle,
+            [pair.source for pair in evidence.test],
+            search=search,
+            variant=name,
+            shortlist=True,
+        )
+        references = [pair.target for pair in evidence.test]
+        loss = measure_loss(references, translations[name], listed, name="all tokens")
+        found.append(f"costs {loss.bleu:.2f} BLEU ({loss.low:.2f} to {loss.high:.2f})")
+    return manifest.shortlist.model_copy(update={"bleu_cost": loss.bleu, "loss": loss})

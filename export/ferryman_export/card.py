@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from ferryman_bundle.manifest import Manifest, Parity, Quality, Storage
+from ferryman_bundle.manifest import Manifest, Parity, Quality, Speed, Storage
 from ferryman_training.model_config import ModelConfig, RecurrentConfig, TransformerConfig
 
 _STORED: Final = {
@@ -37,13 +37,14 @@ def render_card(manifest: Manifest, config: ModelConfig, *, data: str | None) ->
         _model(manifest, config),
         _quality(manifest.quality),
         _variants(manifest),
+        _shortlist(manifest),
         _agreement(manifest),
         f"## Training data\n\n{data or 'Nothing was said about the training data at export.'}",
         f"## Licence\n\n{manifest.licence}\n\nThe full text is in the file `LICENSE`.",
         _limits(manifest),
         _environment(manifest),
     ]
-    return "\n\n".join(section.strip() for section in sections) + "\n"
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
 def _title(manifest: Manifest) -> str:
@@ -131,7 +132,16 @@ bundle:
 
 def _variants(manifest: Manifest) -> str:
     """Return the variants side by side, and which of them fell short."""
-    header = ("variant", "made for", "graphs", "BLEU", "chrF", "BLEU lost", "golden sentences")
+    header = (
+        "variant",
+        "made for",
+        "graphs",
+        "BLEU",
+        "chrF",
+        "BLEU lost",
+        "tokens/s",
+        "golden sentences",
+    )
     rows = [_variant_row(manifest, name) for name in manifest.variants]
     short = [name for name, variant in manifest.variants.items() if variant.fell_short]
     warning = "".join(
@@ -146,7 +156,7 @@ def _variants(manifest: Manifest) -> str:
     )
     return (
         "## Variants\n\nSets of graphs that compute the same model in different numbers, with the "
-        f"same weights.{explained}{warning}\n\n" + _table(header, rows)
+        f"same weights.{explained}{_timed_on(manifest)}{warning}\n\n" + _table(header, rows)
     )
 
 
@@ -163,7 +173,45 @@ def _variant_row(manifest: Manifest, name: str) -> tuple[str, ...]:
         f"{quality.bleu:.1f}" if quality else "–",
         f"{quality.chrf:.1f}" if quality else "–",
         f"{loss.bleu:.2f} ({loss.low:.2f} to {loss.high:.2f})" if loss else "–",
+        _tokens_per_second(variant.speed),
         f"{len(manifest.golden.get(name, ()))}",
+    )
+
+
+def _tokens_per_second(speed: Speed | None) -> str:
+    if speed is None:
+        return "–"
+    return f"{speed.tokens_per_second_alone:,.0f} / {speed.tokens_per_second_together:,.0f}"
+
+
+def _timed_on(manifest: Manifest) -> str:
+    """Return what the speeds of the table were measured on."""
+    speeds = [variant.speed for variant in manifest.variants.values() if variant.speed]
+    if not speeds:
+        return ""
+    speed = speeds[0]
+    return (
+        f" Tokens/s are target tokens a CPU second, one sentence at a time / {speed.together}, "
+        f"with the search above, one thread of {speed.device}."
+    )
+
+
+def _shortlist(manifest: Manifest) -> str:
+    """Return what is to be said of the shortlist; nothing where there is none."""
+    shortlist = manifest.shortlist
+    if shortlist is None:
+        return ""
+    loss = shortlist.loss
+    cost = "What that costs was not measured."
+    if loss is not None:
+        cost = (
+            f"On the test set above that costs **{loss.bleu:.2f} BLEU** (95 % interval "
+            f"{loss.low:.2f} to {loss.high:.2f})."
+        )
+    return (
+        "## Shortlist\n\nA request may ask for a translation of likely tokens only, which takes "
+        f"less time: up to {shortlist.max_candidates:,} of {manifest.tokens.vocabulary_size:,}, "
+        f"chosen for each sentence by its source. {cost} It is off unless a request asks for it."
     )
 
 

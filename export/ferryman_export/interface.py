@@ -19,6 +19,7 @@ from ferryman_bundle import StateKind, StateTensor
 _ONNX_TYPES: Final = {
     torch.float16: onnx.TensorProto.FLOAT16,
     torch.float32: onnx.TensorProto.FLOAT,
+    torch.int8: onnx.TensorProto.INT8,
     torch.int32: onnx.TensorProto.INT32,
     torch.int64: onnx.TensorProto.INT64,
 }
@@ -33,6 +34,8 @@ _EXAMPLE_SIZES: Final[Mapping[str, int]] = {
     "capacity": 5,
     "candidates": 7,
     "target_length": 9,
+    "columns": 11,
+    "places": 10,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ferryman_bundle import StateTensor
 from ferryman_bundle.variant import Initializer, Provider
@@ -18,6 +18,8 @@ class LoweredGraph:
     """The ONNX file; its large initializers are external, to be supplied by the loader."""
     initializers: dict[str, Initializer]
     """Where the external initializers come from, by their name in the file."""
+    columns: dict[str, Initializer] = field(default_factory=dict)
+    """Where its inputs come from that the caller fills with columns of a tensor, by their name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,17 @@ class Projections(Protocol):
         """
         ...
 
+    def columns(self, name: str) -> Int8Columns | None:
+        """Return a layer whose columns the caller brings.
+
+        Args:
+            name: By which `calibration` knows its input.
+
+        Returns:
+            None where a row's bits would depend on how many rows there are.
+        """
+        ...
+
     def embedding(self, weight: Tensor) -> nn.Module:
         """Return a module that looks rows up, (...) -> (..., K).
 
@@ -105,6 +116,9 @@ class FloatProjections:
         """See `Projections.linear`."""
         return FloatProjection(weight, bias)
 
+    def columns(self, name: str) -> None:
+        """See `Projections.columns`: a product of floats rounds by the number of rows."""
+
     def embedding(self, weight: Tensor) -> FloatEmbedding:
         """See `Projections.embedding`."""
         return FloatEmbedding(weight)
@@ -145,6 +159,43 @@ class Int8Projection(Projection):
         )
 
 
+class Int8Columns(nn.Module):
+    """A product of bytes with whatever columns the caller brings.
+
+    Sums of bytes are exact in any order, and scales and bias are applied to each element alone. So
+    it gives a row the bits that an `Int8Projection` of these columns gives it.
+    """
+
+    scale: Tensor
+    zero_point: Tensor
+
+    def __init__(self, inputs: ActivationRange) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(inputs.scale, dtype=torch.float32))
+        self.register_buffer("zero_point", torch.tensor(inputs.zero_point, dtype=torch.uint8))
+
+    def forward(self, x: Tensor, values: Tensor, scales: Tensor, bias: Tensor) -> Tensor:
+        """Multiply.
+
+        Args:
+            x: (M, K).
+            values: int8 (K, N).
+            scales: Of the values, (N,).
+            bias: (N,).
+
+        Returns:
+            (M, N).
+        """
+        return matmul_integer_to_float(
+            quantize_linear(x, self.scale, self.zero_point),
+            values,
+            scale=self.scale,
+            zero_point=self.zero_point,
+            scales=scales,
+            bias=bias,
+        )
+
+
 class Int8Embedding(nn.Module):
     """Rows of bytes, each times its scale."""
 
@@ -177,6 +228,10 @@ class Int8Projections:
     def linear(self, name: str, weight: Tensor, bias: Tensor | None) -> Int8Projection:
         """See `Projections.linear`."""
         return Int8Projection(weight, bias, self._ranges[name])
+
+    def columns(self, name: str) -> Int8Columns:
+        """See `Projections.columns`."""
+        return Int8Columns(self._ranges[name])
 
     def embedding(self, weight: Tensor) -> Int8Embedding:
         """See `Projections.embedding`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from ferryman_bundle import Bundle
@@ -44,7 +45,12 @@ def quality_of(
 
 
 def translate(
-    bundle: Bundle, texts: Sequence[str], *, search: SearchSettings, variant: str = "fp32"
+    bundle: Bundle,
+    texts: Sequence[str],
+    *,
+    search: SearchSettings,
+    variant: str = "fp32",
+    shortlist: bool = False,
 ) -> list[str]:
     """Translate texts, each as one sentence, cut where the model can read no further.
 
@@ -53,8 +59,11 @@ def translate(
         texts: Sentences.
         search: Beam size 1 is greedy search.
         variant: Of the bundle.
+        shortlist: Whether to choose from the bundle's lists.
     """
-    jobs = [_job(bundle, text, search) for text in texts]
+    jobs = jobs_for(bundle, texts, search=search)
+    if shortlist:
+        jobs = [replace(job, search=replace(job.search, shortlist=True)) for job in jobs]
     translations: list[str] = []
     with Engine(OnnxRuntime(bundle, variant=variant)) as engine:
         for start in range(0, len(jobs), _CHUNK):
@@ -62,6 +71,11 @@ def translate(
             results = [future.result() for future in futures]
             translations += [bundle.tokenizer.decode(r.hypotheses[0].ids) for r in results]
     return translations
+
+
+def jobs_for(bundle: Bundle, texts: Sequence[str], *, search: SearchSettings) -> list[Job]:
+    """Return the jobs of translating texts; see `translate`."""
+    return [_job(bundle, text, search) for text in texts]
 
 
 def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ferryman_bundle import StateKind, StateTensor
+from ferryman_export.head import Head
 from ferryman_export.interface import (
     Port,
     StateType,
@@ -28,7 +29,6 @@ from ferryman_export.interface import (
 from ferryman_export.projection import Projections
 from ferryman_export.recurrences import SourceLayer
 from ferryman_export.recurrent_steps import LayerState, SourceMemory, decoder_step
-from ferryman_export.tail import Tail
 from ferryman_training.model_config import RecurrentConfig
 from ferryman_training.recurrent import Recurrent
 from ferryman_training.recurrent_attention import AdditiveScore
@@ -174,7 +174,7 @@ class StepGraph(nn.Module):
         model: The trained model, with the values that the bundle stores.
         projections: How to compute the linear layers.
         state: As declared.
-        tail: What becomes of the logits.
+        head: What becomes of the last hidden state.
     """
 
     def __init__(
@@ -183,18 +183,17 @@ class StepGraph(nn.Module):
         projections: Projections,
         state: Sequence[StateTensor],
         *,
-        tail: Tail,
+        head: Head,
     ) -> None:
         super().__init__()
         self.config = model.config
         self.state = state
         self.embedding = projections.embedding(model.target_embedding.weight)
         self.step = decoder_step(model, projections)
-        self.output = projections.linear("output", model.output_weight, model.output_bias)
-        self.tail = tail
+        self.head = head
 
     def inputs(self) -> list[Port]:
-        """The newest token of every hypothesis, the tail's, the state.
+        """The newest token of every hypothesis, the head's, the state.
 
         How far each hypothesis has come is an input of every step graph; this one does not read it.
         """
@@ -202,17 +201,17 @@ class StepGraph(nn.Module):
             Port("input_ids", torch.int64, ("sources", "width")),
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
-            *self.tail.inputs(),
+            *self.head.inputs(),
             *state_inputs(self.state, StateKind.MEMORY, StateKind.RECURRENT),
         ]
 
     def outputs(self) -> list[Port]:
-        """What the tail returns, and the recurrent state after the step."""
-        return [*self.tail.outputs(), *state_outputs(self.state)]
+        """What the head returns, and the recurrent state after the step."""
+        return [*self.head.outputs(), *state_outputs(self.state)]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
-        """Arrange one value per input the way `forward` takes them: tail's and state as lists."""
-        first_state = 3 + len(self.tail.inputs())
+        """Arrange one value per input the way `forward` takes them: head's and state as lists."""
+        first_state = 3 + len(self.head.inputs())
         return (*values[:3], list(values[3:first_state]), list(values[first_state:]))
 
     def forward(
@@ -228,7 +227,7 @@ class StepGraph(nn.Module):
         embedded = self.embedding(input_ids.reshape(-1)) * self.config.width**0.5
         stepped = self.step(embedded, states, feed, memory)
         return (
-            *self.tail(self.output(stepped.hidden), asked),
+            *self.head(stepped.hidden, asked),
             *(tensor for state in stepped.states for tensor in state),
             *(() if stepped.feed is None else (stepped.feed,)),
         )

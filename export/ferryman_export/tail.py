@@ -26,6 +26,15 @@ _FEWEST_BLOCKS: Final = 16
 """With fewer blocks, choosing among them costs more than it spares."""
 
 
+def candidate_outputs() -> list[Port]:
+    """Declare log-probabilities and ids of every row's candidates, best first."""
+    shape = ("hypotheses", "candidates")
+    return [
+        Port("candidate_log_probs", torch.float32, shape),
+        Port("candidate_ids", torch.int64, shape),
+    ]
+
+
 class Tail(nn.Module, ABC):
     """What a step graph does with its logits."""
 
@@ -81,11 +90,7 @@ class CandidateTail(Tail):
 
     def outputs(self) -> list[Port]:
         """Log-probabilities and ids, best first; of equal ones the lower id first."""
-        shape = ("hypotheses", "candidates")
-        return [
-            Port("candidate_log_probs", torch.float32, shape),
-            Port("candidate_ids", torch.int64, shape),
-        ]
+        return candidate_outputs()
 
     def forward(self, logits: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return log-probabilities and ids, (R, k) each.

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ferryman_bundle import StateKind, StateTensor
 from ferryman_export.cached_attention import CachedAttention
+from ferryman_export.head import Head
 from ferryman_export.interface import (
     Port,
     StateType,
@@ -33,7 +34,6 @@ from ferryman_export.interface import (
     state_outputs,
 )
 from ferryman_export.projection import Projection, Projections
-from ferryman_export.tail import Tail
 from ferryman_export.transformer_blocks import (
     DecoderBlock,
     EncoderBlock,
@@ -158,7 +158,7 @@ class StepGraph(nn.Module):
         model: The trained model, with the values that the bundle stores.
         projections: How to compute the linear layers.
         state: As declared.
-        tail: What becomes of the logits.
+        head: What becomes of the last hidden state.
         attention: How to attend to the caches.
     """
 
@@ -168,7 +168,7 @@ class StepGraph(nn.Module):
         projections: Projections,
         state: Sequence[StateTensor],
         *,
-        tail: Tail,
+        head: Head,
         attention: CachedAttention,
     ) -> None:
         super().__init__()
@@ -181,26 +181,25 @@ class StepGraph(nn.Module):
             for i, layer in enumerate(model.decoder_layers)
         )
         self.norm = model.decoder_norm
-        self.output = projections.linear("output", model.output_weight, model.output_bias)
-        self.tail = tail
+        self.head = head
 
     def inputs(self) -> list[Port]:
-        """The newest token of every hypothesis, how far each has come, the tail's, the state."""
+        """The newest token of every hypothesis, how far each has come, the head's, the state."""
         return [
             Port("input_ids", torch.int64, ("sources", "width")),
             Port("past_lengths", torch.int32, ("hypotheses",)),
             Port("total_length", torch.int32, (1,)),
-            *self.tail.inputs(),
+            *self.head.inputs(),
             *state_inputs(self.state, StateKind.MEMORY, StateKind.CACHE),
         ]
 
     def outputs(self) -> list[Port]:
-        """What the tail returns, and the caches with one position more."""
-        return [*self.tail.outputs(), *state_outputs(self.state)]
+        """What the head returns, and the caches with one position more."""
+        return [*self.head.outputs(), *state_outputs(self.state)]
 
     def arguments(self, values: Sequence[T]) -> tuple[T | list[T], ...]:
         """Arrange one value per input the way `forward` takes them: most of them as lists."""
-        first_memory = 3 + len(self.tail.inputs())
+        first_memory = 3 + len(self.head.inputs())
         first_cache = first_memory + 2 * self.config.decoder_layers + 1
         return (
             *values[:3],
@@ -235,7 +234,7 @@ class StepGraph(nn.Module):
             )
             present.append(grown)
         return (
-            *self.tail(self.output(self.norm(x)), asked),
+            *self.head(self.norm(x), asked),
             *(keys for keys, _ in present),
             *(values for _, values in present),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ferryman_bundle.manifest import Storage
 from ferryman_export.calibration import calibrate
@@ -45,6 +46,7 @@ def lower_variant(
     store: WeightStore,
     *,
     scorer: LoweredGraph | None = None,
+    shortlist: bool = False,
 ) -> LoweredVariant:
     """Make the graphs of one variant.
 
@@ -54,11 +56,15 @@ def lower_variant(
         projections: How the variant computes its linear layers.
         store: Where the weights go; the variants of a bundle share it.
         scorer: What to take for the graph of that name instead of making it.
+        shortlist: Whether there is to be a step that chooses from lists.
     """
-    made = model_graphs(model, recipe, projections)
+    made = model_graphs(model, recipe, projections, shortlist=shortlist)
     graphs = {} if scorer is None else {"scorer": scorer}
     wanted = {name: graph for name, graph in made.graphs.items() if name not in graphs}
     graphs |= lower(wanted, store, opset=recipe.opset)
+    for name, arrays in made.columns.items():
+        columns = {port: store.place(port, array) for port, array in arrays.items()}
+        graphs[name] = replace(graphs[name], columns=columns)
     graphs |= {
         name: separate_weights(graph, store) for name, graph in state_graphs(made.state).items()
     }

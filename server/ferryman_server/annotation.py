@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferryman_server.catalogue import Tokenizer
 from ferryman_server.engine.search import Floats
+from ferryman_server.model import Tokenizer
+from ferryman_server.text.passage import Sentence
 from ferryman_server.text.span import Span
 from ferryman_server.word_links import WordLink, Words, link_words
 
@@ -101,8 +102,35 @@ def place_text(
     )
 
 
+def place_read(
+    tokenizer: Tokenizer, text: str, sentence: Sentence, end: int
+) -> tuple[PlacedToken, ...]:
+    """Return the tokens of a sentence as the model read it, its end included, with their places.
+
+    Args:
+        tokenizer: The model's.
+        text: The whole text.
+        sentence: What the model read of it.
+        end: The token that ends a sentence.
+    """
+    count = len(sentence.tokens)
+    if sentence.shield is None:
+        return place_text(tokenizer, text, sentence.span, end, most=count)
+    places = tokenizer.encode_with_spans(sentence.shield.text, reserved=True)[:count]
+    offsets = sentence.source_offsets()
+    tokens = [(token, Span(offsets[first], offsets[last])) for token, (first, last) in places]
+    tokens.append((end, Span(sentence.span.end, sentence.span.end)))
+    return tuple(PlacedToken(tokenizer.piece(token), token, place) for token, place in tokens)
+
+
 def place_decoded(
-    tokenizer: Tokenizer, ids: Sequence[int], log_probs: Sequence[float], span: Span, end: int
+    tokenizer: Tokenizer,
+    ids: Sequence[int],
+    log_probs: Sequence[float],
+    span: Span,
+    end: int,
+    *,
+    read: Sentence | None = None,
 ) -> tuple[PlacedToken, ...]:
     """Return the tokens of a translated sentence with their places in the translated text.
 
@@ -112,15 +140,20 @@ def place_decoded(
         log_probs: Of each token, and of the end where it came.
         span: Where the sentence is in the translated text.
         end: The token that ends a sentence.
+        read: What it is the translation of, if that has protected spans.
     """
-    places = [_moved(place, span.start) for place in tokenizer.decode_with_spans(ids)]
+    places = tokenizer.decode_with_spans(ids)
+    if read is not None and read.shield is not None:
+        offsets = read.target_offsets(tokenizer.decode(ids))
+        places = [(offsets[first], offsets[last]) for first, last in places]
+    moved = [_moved(place, span.start) for place in places]
     tokens = list(ids)
     if len(log_probs) > len(ids):
         tokens.append(end)
-        places.append(Span(span.end, span.end))
+        moved.append(Span(span.end, span.end))
     return tuple(
         PlacedToken(tokenizer.piece(token), token, place, log_prob)
-        for token, place, log_prob in zip(tokens, places, log_probs, strict=True)
+        for token, place, log_prob in zip(tokens, moved, log_probs, strict=True)
     )
 
 

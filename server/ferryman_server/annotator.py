@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ferryman_server.annotation import Detail, SentenceTokens, annotate, place_decoded, place_text
-from ferryman_server.catalogue import Model, Scorer
+from ferryman_server.annotation import Detail, SentenceTokens, annotate, place_decoded, place_read
 from ferryman_server.composition import PreparedText
 from ferryman_server.errors import Fault, FeatureUnavailableError
+from ferryman_server.model import Model, Scorer
+from ferryman_server.request import TranslationRequest
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import Passage
@@ -59,8 +60,7 @@ class Annotator:
         model: Model,
         texts: Sequence[TextTranslation],
         prepared: Sequence[PreparedText],
-        detail: Detail,
-        deadline: float | None,
+        request: TranslationRequest,
     ) -> list[Scored]:
         """Return what the model makes of every sentence of every hypothesis, in their order.
 
@@ -69,7 +69,7 @@ class Annotator:
         Raises:
             FeatureUnavailableError, QueueFullError, DeadlineExceededError: As they say.
         """
-        scorer = require_scorer(model, detail)
+        scorer = require_scorer(model, request.detail)
         if scorer is None:
             return []
         pairs = [
@@ -78,7 +78,9 @@ class Annotator:
             for hypothesis in text.hypotheses
             for pair in _pairs(hypothesis, passage)
         ]
-        return await self.queue.score(scorer, pairs, deadline) if pairs else []
+        if not pairs:
+            return []
+        return await self.queue.score(scorer, pairs, request.deadline, request.priority)
 
     def annotated(
         self,
@@ -102,11 +104,14 @@ class Annotator:
         def with_annotation(hypothesis: TextHypothesis, passage: Passage) -> TextHypothesis:
             tokens = []
             for part, sentence in zip(passage.sentences, hypothesis.sentences, strict=True):
-                source = place_text(
-                    model.tokenizer, passage.text, part.span, eos, most=len(part.tokens)
-                )
+                source = place_read(model.tokenizer, passage.text, sentence.read or part, eos)
                 target = place_decoded(
-                    model.tokenizer, sentence.ids, sentence.token_log_probs, sentence.target, eos
+                    model.tokenizer,
+                    sentence.ids,
+                    sentence.token_log_probs,
+                    sentence.target,
+                    eos,
+                    read=sentence.read,
                 )
                 scored = next(remaining, None)
                 attention = None if scored is None else scored.attention
@@ -138,6 +143,6 @@ def _pairs(hypothesis: TextHypothesis, passage: PreparedText) -> list[Pair]:
     if not isinstance(passage, Passage):
         return []
     return [
-        (part.tokens, sentence.ids)
+        ((sentence.read or part).tokens, sentence.ids)
         for part, sentence in zip(passage.sentences, hypothesis.sentences, strict=True)
     ]

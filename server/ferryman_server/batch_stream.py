@@ -9,7 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ferryman_server.errors import QueueFullError, ServerDrainingError, ServiceError
+from ferryman_server.errors import (
+    QueueFullError,
+    QuotaExceededError,
+    ServerDrainingError,
+    ServiceError,
+)
 from ferryman_server.request import TranslationRequest
 from ferryman_server.translation import TranslationResult
 from ferryman_server.translator import Translator
@@ -121,7 +126,7 @@ class Batch:
         while True:
             try:
                 return await self._translator.translate(request)
-            except QueueFullError as error:
+            except (QueueFullError, QuotaExceededError) as error:
                 await asyncio.sleep(min(error.retry_after or 0.0, _LONGEST_PAUSE))
 
 

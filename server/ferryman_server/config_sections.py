@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, DirectoryPath, Field
 
 from ferryman_server.cores import usable_cores
 from ferryman_server.limits import MEBIBYTE, ConnectionLimits, Limits
@@ -105,6 +104,8 @@ class EngineSection(ConfigSection):
     """Threads that each worker computes with"""
     max_rows: Count = 64
     """Hypotheses in the running batch of each worker"""
+    max_step_seconds: Seconds = 120.0
+    """A step that takes longer is stuck: the server says NOT_SERVING and ends with 1"""
 
 
 class LimitsSection(ConfigSection):
@@ -172,7 +173,7 @@ class AdminSection(ConfigSection):
     table = "admin"
     title = "Administration"
 
-    models_root: Path | None = None
+    models_root: DirectoryPath | None = None
     """Folder of the bundles that the admin service may load. Without it: it loads none"""
     admin_address: Address | Literal["none"] | None = None
     """Where the admin service listens, or none. Without it: 127.0.0.1:50053 where there is a
@@ -189,6 +190,9 @@ class OperationSection(ConfigSection):
     """How long calls may take to finish after SIGTERM"""
     log_format: LogFormat = LogFormat.TEXT
     """How log lines are written: for people, or one JSON object a line"""
+    log_level: Literal["info", "warning", "error"] = "info"
+    """The least that is written: info has a line for each call, warning only what asks for
+    attention"""
 
 
 SECTIONS: tuple[type[ConfigSection], ...] = (

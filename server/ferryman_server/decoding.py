@@ -55,6 +55,7 @@ class AppliedOptions:
         number: int = 0,
         prefix: tuple[int, ...] = (),
         suppressed: tuple[tuple[int, ...], ...] = (),
+        required: tuple[tuple[int, ...], ...] = (),
     ) -> Search:
         """Return the search for one sentence.
 
@@ -67,9 +68,11 @@ class AppliedOptions:
             number: Of the sentence in its text. Only the first has alternatives.
             prefix: Tokens that its translation starts with.
             suppressed: Sequences of tokens that it may not contain.
+            required: Chains of tokens that it must contain; it may be as long as they take.
         """
         grown = math.floor(source_tokens * self.max_length_ratio) + self.max_length_offset
-        most = max(1, min(self.max_tokens, grown), len(prefix) + 1)
+        bound = len(prefix) + sum(map(len, required))
+        most = max(1, min(self.max_tokens, grown), bound + 1)
         least = max(self.min_tokens, math.floor(source_tokens * self.min_length_ratio))
         alternatives = self.alternatives if number == 0 else 0
         return Search(
@@ -88,6 +91,7 @@ class AppliedOptions:
             repetition_penalty=self.repetition_penalty,
             no_repeat_ngram=self.no_repeat_ngram_size,
             suppressed=suppressed,
+            required=required,
             prefix=prefix,
             prefix_bias=self.prefix_bias if prefix else None,
             loop_tokens=self.loop_guard_tokens,

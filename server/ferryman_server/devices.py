@@ -5,14 +5,21 @@ from __future__ import annotations
 from ferryman_server.config import ServerConfig
 from ferryman_server.runtime import Device, OnnxRuntime
 from ferryman_server.runtime.cuda import cuda_fault
-from ferryman_server.start_errors import ConfigError
+from ferryman_server.start_errors import ConfigError, DeviceError
 
 
 def chosen_device(config: ServerConfig) -> Device:
-    """Return what to compute on: what was asked for, or a GPU where all that it needs is there."""
-    if config.device != "auto":
-        return config.device
-    return "cpu" if cuda_fault() else "cuda"
+    """Return what to compute on: what was asked for, or a GPU where all that it needs is there.
+
+    Raises:
+        DeviceError: A GPU was asked for, and something that it needs is not there.
+    """
+    if config.device == "cpu":
+        return "cpu"
+    fault = cuda_fault()
+    if config.device == "cuda" and fault:
+        raise DeviceError(f"--device cuda: {fault}")
+    return "cpu" if fault else "cuda"
 
 
 def engine_workers(config: ServerConfig) -> int:

@@ -175,6 +175,8 @@ def _ports(config: ServerConfig) -> Findings:
         addresses["--metrics-address"] = config.metrics_address
     if (config.tls_certificate or config.keys_file) and config.probe_address != "none":
         addresses["--probe-address"] = config.probe_address
+    if config.admin_address not in (None, "none"):
+        addresses["--admin-address"] = str(config.admin_address)
     for option, address in addresses.items():
         try:
             check_address(address, option=option)
@@ -206,11 +208,11 @@ def _security(config: ServerConfig) -> Findings:
 
 
 def _bundles(config: ServerConfig) -> Findings:
-    for name in config.bundle or (None,):
-        yield from _bundle(name, config)
+    for bundle in config.bundle or (None,):
+        yield _bundle(bundle, config)
 
 
-def _bundle(name: str | None, config: ServerConfig) -> Findings:
+def _bundle(name: str | None, config: ServerConfig) -> Finding:
     from ferryman_server.installed_models import find_bundle
     from ferryman_server.loading import chosen_variant, read_bundle
 
@@ -220,15 +222,13 @@ def _bundle(name: str | None, config: ServerConfig) -> Findings:
         manifest = sealed.manifest
         variant = chosen_variant(manifest, config)
     except Exception as error:  # whatever is wrong with a bundle, the other findings are of use
-        yield _fault("bundle", str(error), "ferryman bundle verify BUNDLE says more")
-        return
+        return _fault("bundle", str(error), "ferryman bundle verify BUNDLE says more")
     beam = manifest.generation.beam_size
     if config.max_rows < beam:
-        yield _fault(
+        return _fault(
             "bundle",
             f"{manifest.name} searches with beam {beam}, but a batch has {config.max_rows} rows",
             f"--max-rows {beam} at least",
         )
-    else:
-        full_name = f"{manifest.name}@{manifest.version}"
-        yield _good("bundle", f"{full_name} is whole, and runs as {variant}: {path}")
+    full_name = f"{manifest.name}@{manifest.version}"
+    return _good("bundle", f"{full_name} is whole, and runs as {variant}: {path}")

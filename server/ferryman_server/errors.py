@@ -11,6 +11,7 @@
   + FeatureUnavailableError        FAILED_PRECONDITION  FEATURE_UNAVAILABLE        1
   + QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL                 4
     + QuotaExceededError           RESOURCE_EXHAUSTED   QUOTA_EXCEEDED             4
+  + DeviceMemoryError              RESOURCE_EXHAUSTED   DEVICE_MEMORY              4
   + ServerDrainingError            UNAVAILABLE          SERVER_DRAINING            1, 4
   + DeadlineExceededError          DEADLINE_EXCEEDED    QUEUE_DEADLINE, DECODE_DEADLINE
   + ModelExistsError               ALREADY_EXISTS       MODEL_EXISTS               admin
@@ -214,6 +215,19 @@ class QuotaExceededError(QueueFullError):
     def __init__(self, message: str, *, subject: str, retry_after: float) -> None:
         super().__init__(message, retry_after=retry_after)
         self.subject = subject
+
+
+class DeviceMemoryError(ServiceError):
+    """What was decoded together did not fit into memory; the same request may, at another time."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "DEVICE_MEMORY"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the memory of the device did not suffice; ask again, or for fewer or shorter texts",
+            retry_after=1.0,
+        )
 
 
 class ServerDrainingError(ServiceError):

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.errors import (
     AdminDisabledError,
     BundleNotFoundError,
@@ -23,6 +23,8 @@ from ferryman_server.errors import (
     Fault,
     InvalidRequestError,
 )
+from ferryman_server.memory import give_memory_back
+from ferryman_server.model import Model
 from ferryman_server.replay import replay_golden_sentences, warm_up
 from ferryman_server.start_errors import StartError
 
@@ -105,7 +107,9 @@ class Fleet:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._failure_callbacks: list[Callable[[BaseException], None]] = []
+        # What nobody may be waiting for any more, but has to be held until it is done.
         self._work: set[asyncio.Task[Loaded]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def load(self, bundle: str, variant: str | None, *, set_default: bool) -> Change:
         """Load a bundle beside the models that are there, and prove it.
@@ -167,7 +171,7 @@ class Fleet:
             ModelInUseError: Calls that name no version would have no model.
         """
         model = self.catalogue.remove(name)
-        loaded = self._loaded.pop(model.full_name)
+        close = self._loaded.pop(model.full_name).close
         self._draining[model.full_name] = model
         self._tell()
         try:
@@ -175,10 +179,23 @@ class Fleet:
             finished = await model.uses.ended(limit)
         finally:
             # Not even a caller who has left may keep the memory.
-            closing = asyncio.get_running_loop().run_in_executor(None, loaded.close)
-            closing.add_done_callback(lambda _: self._has_left(model))
+            closing = asyncio.ensure_future(self._let_go(model.full_name, close))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            del model, close
         await asyncio.shield(closing)
         return finished
+
+    async def _let_go(self, name: str, close: Callable[[], None]) -> None:
+        """Free a model: its engine stops, and its memory is the operating system's again."""
+        await asyncio.to_thread(close)
+        del close
+        self._draining.pop(name, None)
+        self._tell()
+        # Those who watch let go of the model when they hear of that.
+        await asyncio.sleep(0)
+        await asyncio.to_thread(give_memory_back)
+        _log.info("unloaded", extra={"facts": {"model": name}})
 
     def statuses(self) -> list[Status]:
         """Return all models and their states, the default model first."""
@@ -267,11 +284,6 @@ class Fleet:
         if not path.exists():
             raise BundleNotFoundError(bundle)
         return path
-
-    def _has_left(self, model: Model) -> None:
-        self._draining.pop(model.full_name, None)
-        self._tell()
-        _log.info("unloaded", extra={"facts": {"model": model.full_name}})
 
     def _tell(self) -> None:
         """Wake those who watch."""

@@ -1,73 +1,101 @@
-"""From a prepared request to the engine's jobs: one for each sentence."""
+"""From a prepared request to the tasks of its sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from ferryman_server.catalogue import Model
+from ferryman_bundle.manifest import LanguagePair
 from ferryman_server.composition import PreparedText
 from ferryman_server.decoding import AppliedOptions
-from ferryman_server.engine import Job
-from ferryman_server.errors import Fault, InvalidRequestError
+from ferryman_server.errors import Fault, InputTooLongError, InvalidRequestError
+from ferryman_server.glossary.terms import FoundTerm, find_terms
+from ferryman_server.markup.document import Document
+from ferryman_server.model import Model
 from ferryman_server.request import TranslationRequest
+from ferryman_server.rounds.attempt import Task
+from ferryman_server.rounds.course import Conditions
+from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.text.passage import Passage
+from ferryman_server.text.span import Span
 
-Ids = tuple[int, ...]
+_FULL_TAIL: Final = "step_full"
+"""The graph that a search takes which must have tokens."""
 
 
-def make_jobs(
+def plan_rounds(
     request: TranslationRequest,
     prepared: Sequence[PreparedText],
     options: AppliedOptions,
     model: Model,
-) -> list[Job]:
-    """Return a job for each sentence of the texts that can be translated, in order.
+    languages: LanguagePair,
+    *,
+    is_final: bool = False,
+) -> Rounds:
+    """Return the sentences of the texts that can be translated, in order, ready for decoding.
 
     Args:
         request: What is asked for.
         prepared: Its texts.
         options: How to decode them.
         model: What decodes them, and has the tokens of prefixes and of what is suppressed.
+        languages: What the texts are in, and what they are translated into.
+        is_final: Whether somebody reads the answer while it is decoded, so that none can follow.
 
     Raises:
         InvalidRequestError: A prefix is nothing that the model can write.
     """
-    suppressed = tuple(filter(None, (tuple(model.tokenizer.encode(t)) for t in options.suppress)))
     prefixes = request.target_prefixes or ("",) * len(prepared)
-    starts = [_prefix_tokens(prefix, i, model) for i, prefix in enumerate(prefixes)]
-    return [
-        job
-        for text, prefix in zip(prepared, starts, strict=True)
-        if isinstance(text, Passage)
-        for job in _jobs_of(text, prefix, suppressed, options, request)
+    for i, prefix in enumerate(prefixes):
+        _check_prefix(prefix, i, model)
+    tasks = [
+        task
+        for text, prefix in zip(prepared, prefixes, strict=True)
+        if not isinstance(text, InputTooLongError)
+        for task in _tasks_of(text, prefix, request, options, model, languages)
     ]
+    graphs = model.manifest.variants[model.variant].graphs
+    conditions = Conditions(
+        can_bind=_FULL_TAIL in graphs, is_final=is_final, second_try=request.text.second_try
+    )
+    return Rounds(tasks, conditions)
 
 
-def _jobs_of(
-    text: Passage,
-    prefix: Ids,
-    suppressed: tuple[Ids, ...],
-    options: AppliedOptions,
+def _tasks_of(
+    text: Passage | Document,
+    prefix: str,
     request: TranslationRequest,
-) -> Iterator[Job]:
+    options: AppliedOptions,
+    model: Model,
+    languages: LanguagePair,
+) -> Iterator[Task]:
+    suppressed = tuple(filter(None, (tuple(model.tokenizer.encode(t)) for t in options.suppress)))
+    wholes = text.texts
     for number, sentence in enumerate(text.sentences):
-        search = options.search(
-            len(sentence.tokens),
+        span = sentence.span
+        found = find_terms(span.of(wholes[number]), request.text.glossary, languages.source)
+        yield Task(
+            passage=wholes[number],
+            terms=tuple(
+                FoundTerm(one.term, Span(span.start + one.span.start, span.start + one.span.end))
+                for one in found
+            ),
+            text=sentence.span.of(wholes[number]),
+            languages=(languages.source, languages.target),
+            sentence=sentence,
             number=number,
-            prefix=() if number else prefix,
+            options=options,
+            model=model,
+            prefix="" if number else prefix,
             suppressed=suppressed,
-        )
-        yield Job(
-            source=sentence.tokens,
-            search=search,
             deadline=request.deadline,
             priority=request.priority,
             client=request.client,
         )
 
 
-def _prefix_tokens(prefix: str, index: int, model: Model) -> Ids:
-    ids = tuple(model.tokenizer.encode(prefix))
+def _check_prefix(prefix: str, index: int, model: Model) -> None:
+    ids = model.tokenizer.encode(prefix)
     manifest = model.manifest
     faults = []
     if not set(ids).isdisjoint(manifest.tokens.never_generated):
@@ -79,4 +107,3 @@ def _prefix_tokens(prefix: str, index: int, model: Model) -> Ids:
         )
     if faults:
         raise InvalidRequestError([Fault(f"target_prefixes[{index}]", "; ".join(faults))])
-    return ids

@@ -18,8 +18,8 @@ from ferryman_server.annotation import (
     place_text,
 )
 from ferryman_server.annotator import require_scorer
-from ferryman_server.catalogue import Catalogue, Model, Scorer
-from ferryman_server.engine import LengthPenalty, normalise_by_length
+from ferryman_server.catalogue import Catalogue
+from ferryman_server.engine import LengthPenalty, Priority, normalise_by_length
 from ferryman_server.errors import (
     Fault,
     FeatureUnavailableError,
@@ -28,6 +28,7 @@ from ferryman_server.errors import (
     ServiceError,
 )
 from ferryman_server.limits import Limits
+from ferryman_server.model import Model, Scorer
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.span import Span
@@ -46,6 +47,7 @@ class ScoreRequest:
     target_language: str | None = None
     model: str | None = None
     detail: Detail = field(default_factory=Detail)
+    priority: Priority = Priority.NORMAL
     deadline: float | None = None
 
 
@@ -113,7 +115,9 @@ class Judge:
         loop = asyncio.get_running_loop()
         prepared = await loop.run_in_executor(self._executor, _prepare, request.pairs, model)
         due = [tokens for tokens in prepared if isinstance(tokens, tuple)]
-        scored = await self._queue.score(scorer, due, request.deadline) if due else []
+        scored = (
+            await self._queue.score(scorer, due, request.deadline, request.priority) if due else []
+        )
         scores = await loop.run_in_executor(
             self._executor, self._judge, request, model, prepared, scored
         )

@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ferryman_server.catalogue import Model, Tokenizer
 from ferryman_server.composition import PreparedText
 from ferryman_server.engine import Job, Listener, Result
-from ferryman_server.text.passage import Passage
+from ferryman_server.model import Model, Tokenizer
+from ferryman_server.text.passage import Passage, Sentence
 from ferryman_server.text.span import Span
 from ferryman_server.translation import TextTranslation
 
@@ -42,6 +42,7 @@ class _Sentence:
 
     layout: str
     """What stands between the sentence before it and this one."""
+    source: Sentence
     tokens: list[int] = field(default_factory=list)
     result: Result | None = None
 
@@ -146,7 +147,7 @@ class _LiveText:
     def __init__(self, index: int, passage: Passage, tokenizer: Tokenizer) -> None:
         ends = [0, *(sentence.span.end for sentence in passage.sentences)]
         self.sentences = [
-            _Sentence(layout=Span(end, sentence.span.start).of(passage.text))
+            _Sentence(Span(end, sentence.span.start).of(passage.text), sentence)
             for end, sentence in zip(ends, passage.sentences, strict=False)
         ]
         self._tail = passage.text[ends[-1] :]
@@ -177,7 +178,10 @@ class _LiveText:
             ids = tuple(sentence.tokens) if best is None else best.ids
             if best is None and not ids:
                 break
-            parts += (sentence.take_layout(), self._more(ids, is_final=best is not None))
+            parts += (
+                sentence.take_layout(),
+                self._more(sentence.source, ids, is_final=best is not None),
+            )
             if best is None:
                 tokens = len(ids)
                 break
@@ -198,9 +202,9 @@ class _LiveText:
             is_last=self.is_complete,
         )
 
-    def _more(self, ids: Sequence[int], *, is_final: bool) -> str:
+    def _more(self, source: Sentence, ids: Sequence[int], *, is_final: bool) -> str:
         """Return what tokens add to the text of the sentence that was told."""
-        text = self._tokenizer.decode(ids)
+        text = source.restore(self._tokenizer.decode(ids))
         if not is_final:
             # The last bytes may be the beginning of a character.
             text = text.rstrip(_REPLACEMENT)

@@ -11,13 +11,13 @@ from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.manifest import Manifest
 from ferryman_bundle.sealed import SealedBundle
 from ferryman_server import runtime
-from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.description import Device
 from ferryman_server.devices import affordable_lanes, chosen_device, engine_workers
 from ferryman_server.engine import Engine, Observer
 from ferryman_server.fleet import Loaded
 from ferryman_server.metrics import Metrics, write_books
+from ferryman_server.model import Model
 from ferryman_server.quarantine import TrialLimits, known_bundles, release
 from ferryman_server.start_errors import BundleUnusableError, ConfigError, DeviceError
 
@@ -116,6 +116,7 @@ def running_engine(
         max_queued_tokens=config.max_queued_tokens,
         max_wait_seconds=config.max_wait_seconds,
         ageing_seconds=config.ageing_seconds,
+        max_step_seconds=config.max_step_seconds,
         observer=observer,
     )
     engine.start()

@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.config import ServerConfig, load_config
 from ferryman_server.description import ServerDescription
 from ferryman_server.installed_models import find_bundle
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.loading import device_of, load_bundle, model_of, running_engine
 from ferryman_server.metrics import Metrics
+from ferryman_server.model import Model
 from ferryman_server.server import Server
 
 

@@ -19,12 +19,20 @@ class LogFormat(StrEnum):
     """For programs: one object a line."""
 
 
-def configure_logs(log_format: LogFormat, *, stream: TextIO = sys.stderr) -> None:
-    """Send the log lines of this process to a stream."""
+def configure_logs(
+    log_format: LogFormat, *, level: str = "info", stream: TextIO = sys.stderr
+) -> None:
+    """Send the log lines of this process to a stream.
+
+    Args:
+        log_format: How they are written.
+        level: The least of ours to write, as ``warning``.
+        stream: Where to.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines() if log_format is LogFormat.JSON else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("ferryman").setLevel(logging.INFO)
+    logging.getLogger("ferryman").setLevel(level.upper())
 
 
 class TextLines(logging.Formatter):

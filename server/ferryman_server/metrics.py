@@ -192,7 +192,9 @@ class _EngineObserver(Observer):
 
 
 def write_books(model: str, statistics: Statistics) -> None:
-    """Write what became of every sentence that a model's engine admitted, once it is closed."""
+    """Write what became of every sentence that a closed engine was asked for, if there was one."""
+    if not statistics.admitted + statistics.rejected:
+        return
     names = ("admitted", "completed", "failed", "cancelled", "expired", "rejected")
     facts = {"model": model} | {name: getattr(statistics, name) for name in names}
     logging.getLogger("ferryman.server").info("books", extra={"facts": facts})

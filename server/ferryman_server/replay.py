@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from ferryman_server.catalogue import Model
 from ferryman_server.engine import EngineError, Job, Search
+from ferryman_server.model import Model
 
 _TOLERANCE: Final = 1e-3
 """Of a log-probability, for each token: summing in another order moves it by about 1e-5."""

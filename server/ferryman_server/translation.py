@@ -11,6 +11,8 @@ from ferryman_server.annotation import Annotation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import ServiceError
+from ferryman_server.glossary.terms import Term
+from ferryman_server.text.passage import Sentence
 from ferryman_server.text.span import Span
 
 
@@ -21,6 +23,15 @@ class WarningKind(StrEnum):
     SENTENCE_SPLIT = "sentence_split"
     TARGET_TRUNCATED = "target_truncated"
     UNKNOWN_CHARACTERS = "unknown_characters"
+    PLACEHOLDER_LOST = "placeholder_lost"
+    TRANSLATED_IN_PIECES = "translated_in_pieces"
+    MARKUP_LOST = "markup_lost"
+    REPETITION = "repetition"
+    UNUSUAL_LENGTH = "unusual_length"
+    SOURCE_COPIED = "source_copied"
+    WRONG_SCRIPT = "wrong_script"
+    NUMBER_MISSING = "number_missing"
+    GLOSSARY_TERM_NOT_APPLIED = "glossary_term_not_applied"
     ATTENTION_OMITTED = "attention_omitted"
 
 
@@ -49,6 +60,24 @@ _MESSAGES: Mapping[WarningKind, str] = {
     ),
     WarningKind.ATTENTION_OMITTED: "the matrix of attention is too large to be sent",
     WarningKind.UNKNOWN_CHARACTERS: "the sentence has characters that the model does not know",
+    WarningKind.PLACEHOLDER_LOST: "this is not in the translation, or not where it belongs",
+    WarningKind.REPETITION: "the translation of the sentence repeats itself",
+    WarningKind.UNUSUAL_LENGTH: (
+        "the translation of the sentence is much shorter or longer than its source makes likely"
+    ),
+    WarningKind.SOURCE_COPIED: "the translation of the sentence is the sentence, or much of it",
+    WarningKind.WRONG_SCRIPT: (
+        "the translation of the sentence is in another script than its language"
+    ),
+    WarningKind.GLOSSARY_TERM_NOT_APPLIED: (
+        "the translation of this term in the glossary is not in the translation"
+    ),
+    WarningKind.NUMBER_MISSING: "a number of the sentence is not in its translation",
+    WarningKind.MARKUP_LOST: "tags may be around other words than in the source",
+    WarningKind.TRANSLATED_IN_PIECES: (
+        "the model would have lost something that must be kept, so the parts of the sentence "
+        "around it were translated one by one"
+    ),
 }
 
 
@@ -67,6 +96,10 @@ class TranslatedSentence:
     """Tokens of the translation, without the end."""
     token_log_probs: tuple[float, ...] = ()
     """Of each token, and of the end where the model chose it."""
+    quality: float = 1.0
+    """Estimated, from 0 to 1."""
+    read: Sentence | None = None
+    """The sentence as the model read it; None where it read only pieces of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +118,27 @@ class TextHypothesis:
     """Of its tokens and words; None where nobody asked."""
 
     @property
+    def quality(self) -> float:
+        """Estimated, from 0 to 1: that of its sentences, each counted by its tokens."""
+        tokens = sum(sentence.token_count for sentence in self.sentences)
+        weighed = sum(sentence.quality * sentence.token_count for sentence in self.sentences)
+        return weighed / tokens if tokens else 1.0
+
+    @property
     def finish_reason(self) -> FinishReason:
         """The first reason that is not the end of a sentence, if there is one."""
         reasons = (sentence.finish_reason for sentence in self.sentences)
         return next((r for r in reasons if r is not FinishReason.EOS), FinishReason.EOS)
+
+
+@dataclass(frozen=True, slots=True)
+class TermMatch:
+    """A term of the glossary in a text."""
+
+    term: Term
+    source: Span
+    is_applied: bool
+    """Whether the best hypothesis has its translation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +151,12 @@ class TextTranslation:
     error: ServiceError | None = None
     route: tuple[str, ...] = ()
     """Languages that the text went through; none where it was translated directly."""
+    is_piecewise: bool = False
+    """Whether parts of sentences were translated one by one, around what must be kept."""
+    terms: tuple[TermMatch, ...] = ()
+    """Terms of the glossary that the text has."""
+    is_second: bool = False
+    """Whether a sentence is of a second try, after the first looked wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,52 +5,36 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
+from ferryman_server.alignment import align_documents
 from ferryman_server.annotator import Annotator, require_scorer
-from ferryman_server.catalogue import Catalogue, Model, Route
+from ferryman_server.catalogue import Catalogue, Route
 from ferryman_server.composition import PreparedText, compose_translations
 from ferryman_server.decoding import AppliedOptions, apply_options
-from ferryman_server.engine import (
-    DeadlineError,
-    EngineStoppedError,
-    Job,
-    OverloadedError,
-    Phase,
-    QuotaError,
-    Result,
-    UnavailableError,
-)
+from ferryman_server.engine import Job, Result
+from ferryman_server.engine_calls import decode
 from ferryman_server.errors import (
     DeadlineExceededError,
     Fault,
-    FeatureUnavailableError,
     InputTooLongError,
     QueueFullError,
-    QuotaExceededError,
     ServerDrainingError,
 )
-from ferryman_server.jobs import make_jobs
+from ferryman_server.jobs import plan_rounds
 from ferryman_server.limits import Limits
 from ferryman_server.live_text import LiveTexts
+from ferryman_server.model import Model
 from ferryman_server.pivot import Pivot
+from ferryman_server.preparation import prepare_text
 from ferryman_server.request import TranslationRequest
+from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.scoring_queue import ScoringQueue
-from ferryman_server.text.passage import SentenceTooLongError, prepare_passage
+from ferryman_server.text.passage import SentenceTooLongError, TextForm
 from ferryman_server.translation import TextTranslation, TranslationResult, Work
-
-_PATHS: Final[Mapping[str, str]] = {
-    "coverage_penalty": "decoding.coverage_penalty",
-    "forced": "target_prefixes",
-    "prefix": "target_prefixes",
-    "repetition_penalty": "decoding.repetition_penalty",
-    "sampling": "decoding.sampling",
-    "suppressed": "decoding.suppress",
-}
-"""Which field of a request asks for an option that takes a graph of its own."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,9 +69,8 @@ class Translator:
         self._catalogue = catalogue
         self._limits = limits
         self._executor = executor
-        self._annotator = Annotator(
-            scoring or ScoringQueue(limits.max_queued_tokens), limits.max_attention_weights
-        )
+        self._scoring = scoring or ScoringQueue(limits.max_queued_tokens)
+        self._annotator = Annotator(self._scoring, limits.max_attention_weights)
 
     async def translate(
         self, request: TranslationRequest, live: LiveTexts | None = None
@@ -107,6 +90,8 @@ class Translator:
             DeadlineExceededError: The deadline passed.
             EngineFailedError: Decoding failed; the request is not to blame.
         """
+        if request.text.form is not TextForm.PLAIN:
+            live = None  # a document is put together again when all of it is there
         plan = self.plan(request)
         if plan.route.before is not None:
             return await self._over_third_language(request, plan.route, live)
@@ -135,14 +120,25 @@ class Translator:
         require_scorer(route.model, request.detail)
         started = time.monotonic()
         prepared = await self._prepare(request, route)
-        jobs = await self._off_the_loop(make_jobs, request, prepared, options, route.model)
+        rounds = await self._off_the_loop(
+            plan_rounds,
+            request,
+            prepared,
+            options,
+            route.model,
+            route.languages,
+            is_final=live is not None,
+        )
         preparation_seconds = time.monotonic() - started
-        self._check_queue_could_hold(jobs)
+        self._check_queue_could_hold(rounds.jobs)
         if live is not None:
-            jobs = live.follow(prepared, jobs, route.model)
-        results = await _decode(route.model, jobs, request.deadline, live)
+            rounds.jobs = live.follow(prepared, rounds.jobs, route.model)
+        jobs, results = await self._decode_rounds(rounds, route.model, request.deadline, live)
+        alignments = await align_documents(
+            route.model, prepared, rounds.outcomes, self._scoring, request.deadline
+        )
         texts = await self._off_the_loop(
-            compose_translations, prepared, results, options, route.model
+            compose_translations, prepared, rounds.outcomes, options, route.model, alignments
         )
         if request.detail:
             texts = await self._annotate(request, route.model, prepared, texts)
@@ -164,7 +160,7 @@ class Translator:
     ) -> tuple[TextTranslation, ...]:
         """Return the texts with what the request wants to know of their tokens and words."""
         detail, annotator = request.detail, self._annotator
-        scores = await annotator.scores(model, texts, prepared, detail, request.deadline)
+        scores = await annotator.scores(model, texts, prepared, request)
         return await self._off_the_loop(annotator.annotated, model, texts, prepared, detail, scores)
 
     def plan(self, request: TranslationRequest) -> Plan:
@@ -189,12 +185,39 @@ class Translator:
         )
         return Plan(route, options)
 
+    async def _decode_rounds(
+        self, rounds: Rounds, model: Model, deadline: float | None, live: LiveTexts | None
+    ) -> tuple[list[Job], list[Result]]:
+        """Decode until every sentence has its answer; return all that was done for it.
+
+        After the first round there is an answer. So whatever keeps a later one from coming about
+        (no time, no room) is no error of the request.
+        """
+        jobs: list[Job] = []
+        results: list[Result] = []
+        while due := rounds.jobs:
+            began = time.monotonic()
+            try:
+                found = await decode(model, due, deadline, live)
+            except (QueueFullError, DeadlineExceededError, ServerDrainingError):
+                if not rounds.count:
+                    raise
+                rounds.give_up()
+                continue
+            jobs += due
+            results += found
+            await self._off_the_loop(rounds.take, found)
+            ended = time.monotonic()
+            if deadline is not None and ended + (ended - began) > deadline:
+                rounds.give_up()
+        return jobs, results
+
     async def _prepare(self, request: TranslationRequest, route: Route) -> list[PreparedText]:
         """Prepare text by text, so that requests with many texts take turns in the executor."""
 
         def prepare(index: int) -> PreparedText:
             try:
-                return prepare_passage(
+                return prepare_text(
                     request.texts[index],
                     request.text,
                     language=route.languages.source,
@@ -224,49 +247,6 @@ class Translator:
                 "contents", f"must have at most {most} tokens in all, but have {tokens}; split them"
             )
             raise InputTooLongError([fault], length=tokens, limit=most, unit="tokens")
-
-
-async def _decode(
-    model: Model, jobs: Sequence[Job], deadline: float | None, live: LiveTexts | None
-) -> list[Result]:
-    """Run the jobs through the engine, all in one batch as far as it has room.
-
-    Whatever ends this early (an error of one job, the caller going away) cancels all its jobs.
-    """
-    if deadline is not None and time.monotonic() >= deadline:
-        raise DeadlineExceededError("QUEUE_DEADLINE")
-    if not jobs:
-        return []
-    futures: Sequence[Future[Result]] = ()
-    try:
-        futures = model.engine.submit(jobs)
-        if live is not None:
-            for number, future in enumerate(futures):
-                future.add_done_callback(functools.partial(live.end, number))
-        return await asyncio.gather(*map(asyncio.wrap_future, futures))
-    except QuotaError as error:
-        client = jobs[0].client
-        raise QuotaExceededError(
-            f"{client} has its share of the queue; ask again in {error.retry_after:.1f} s",
-            subject=f"client:{client}",
-            retry_after=error.retry_after,
-        ) from error
-    except OverloadedError as error:
-        raise QueueFullError(
-            f"the queue is full; ask again in {error.retry_after:.1f} s",
-            retry_after=error.retry_after,
-        ) from error
-    except EngineStoppedError as error:
-        raise ServerDrainingError from error
-    except DeadlineError as error:
-        waited = error.phase is Phase.QUEUED
-        raise DeadlineExceededError("QUEUE_DEADLINE" if waited else "DECODE_DEADLINE") from error
-    except UnavailableError as error:
-        faults = [Fault(_PATHS[option], str(error)) for option in error.options]
-        raise FeatureUnavailableError(faults) from error
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _work(

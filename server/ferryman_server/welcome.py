@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ferryman_server.catalogue import Model
 from ferryman_server.config import ServerConfig
 from ferryman_server.logs import LogFormat
+from ferryman_server.model import Model
 
 _log = logging.getLogger("ferryman.server")
 

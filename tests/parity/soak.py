@@ -54,7 +54,8 @@ def jobs(sources: Sequence[tuple[int, ...]], *, seed: int) -> Iterator[Job]:
         search = Search(max_tokens=8 + len(source) % 9, beam_size=draw.choice([1, 1, 4]))
         if draw.random() < 0.33:
             search = draw_search(draw, words=500, longest=16)
-        if not search.full_tail_options and not search.coverage_penalty:
+        needs_more = search.full_tail_options or search.shortlist
+        if not needs_more and not search.coverage_penalty:
             yield Job(source=source, search=search)
 
 

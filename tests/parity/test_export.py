@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
@@ -18,6 +19,7 @@ from ferryman_export.lowering import lower
 from ferryman_export.projection import FloatProjections
 from ferryman_export.recipe import FP32
 from ferryman_export.variants import weight_store
+from ferryman_training.corpus import read_pairs
 from ferryman_training.decoding import decode_greedily
 from ferryman_training.model_config import TransformerConfig
 from ferryman_training.transformer import Transformer
@@ -200,3 +202,22 @@ def test_missing_sentences_are_named(checkpoint, tmp_path):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 1
     assert "none.tsv: cannot be read" in result.stderr.replace("\n", "")
+
+
+@pytest.mark.deep
+def test_a_shortlist_is_learnt_stored_and_measured(checkpoint, tmp_path):
+    directory = tmp_path / "bundle"
+    arguments = [checkpoint, directory, "--shortlist", "--sentence-count", 8, "--test-count", 16]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    bundle = Bundle.load(directory)
+    section, lists = bundle.manifest.shortlist, bundle.shortlist()
+    assert section.loss is not None
+    assert section.bleu_cost == section.loss.bleu
+    assert 100 < section.max_candidates < bundle.manifest.tokens.vocabulary_size
+    pair = read_pairs(ROOT / "tests" / "data" / "sample.en-fr.tsv")[0]
+    candidates = lists.candidates(bundle.tokenizer.encode(pair.source))
+    share = np.isin(bundle.tokenizer.encode(pair.target), candidates).mean()
+    assert share > 0.8
+    assert all("step_shortlist" in v.graphs for v in bundle.manifest.variants.values())
+    assert "## Shortlist" in bundle.card

@@ -8,6 +8,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from ferryman_bundle.manifest import SearchSettings
 from ferryman_export.quality import quality_of, translate
+from ferryman_export.speed import processor
 from ferryman_training.decoding import decode_greedily
 
 
@@ -38,3 +39,17 @@ def test_greedy_figures_are_those_of_the_reference(bundle, model, pairs, tokens)
 def test_a_source_too_long_for_the_model_is_cut_not_refused(bundle):
     search = SearchSettings(beam_size=2, length_penalty=1.0)
     assert len(translate(bundle, ["word " * 400], search=search)) == 1
+
+
+def test_the_manifest_says_how_fast_each_variant_was_and_on_what(bundle):
+    for name, variant in bundle.manifest.variants.items():
+        speed = variant.speed
+        assert speed is not None
+        assert speed.tokens_per_second_alone > 0
+        assert speed.tokens_per_second_together > speed.tokens_per_second_alone
+        assert (speed.sentences, speed.together) == (24, 32)
+        assert speed.device == processor()
+        row = next(line for line in bundle.card.splitlines() if line.startswith(f"| {name} |"))
+        told = f"{speed.tokens_per_second_alone:,.0f} / {speed.tokens_per_second_together:,.0f}"
+        assert f"| {told} |" in row
+    assert f"one thread of {processor()}." in bundle.card

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,8 +187,6 @@ class ServerProcess:
         code = self.process.wait(seconds)
         with self._more:
             assert self._more.wait_for(lambda: self._ended, seconds)
-        if code == 0:
-            assert "INFO books " in self.log or "serving" in self.log
         self.check_last_books()
         return code
 
@@ -214,8 +212,10 @@ def serving() -> Serving:
     """Serve a bundle in a process of its own: ``with serving(bundle, *flags) as server``."""
 
     @contextmanager
-    def serve(bundle: Path, *flags: str, **variables: str) -> Iterator[ServerProcess]:
-        command = [sys.executable, "-m", "ferryman", "serve", str(bundle)]
+    def serve(
+        bundle: Path, *flags: str, program: Sequence[str] = ("-m", "ferryman"), **variables: str
+    ) -> Iterator[ServerProcess]:
+        command = [sys.executable, *program, "serve", str(bundle)]
         with subprocess.Popen(
             [*command, "--address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0", *flags],
             stdin=subprocess.DEVNULL,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 
 from ferryman.bench.loops import Answer
-from ferryman.channel import options_of, target_of
+from ferryman.channel import Tls, metadata_of, options_of, target_of
 from ferryman.v1 import options_pb2
 from ferryman.v1 import translation_service_pb2 as messages
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
@@ -27,13 +26,9 @@ class Place:
     """Which server, and what it asks of those who call."""
 
     address: str
-    authority: Path | None = None
-    """Certificates of who signs the server's certificate; None: plain text."""
-    certificate: Path | None = None
-    """The client's own certificate, and its key beside it."""
-    certificate_key: Path | None = None
-    key: str | None = None
-    """An API key."""
+    tls: Tls | None = None
+    """How to speak TLS; None: plain text."""
+    api_key: str | None = None
 
     def channel(self) -> grpc.aio.Channel:
         """Return a channel to it.
@@ -43,19 +38,15 @@ class Place:
             ValueError: The address is none.
         """
         target = target_of(self.address)
-        if self.authority is None:
+        if self.tls is None:
             return grpc.aio.insecure_channel(target, options_of(target))
-        credentials = grpc.ssl_channel_credentials(
-            self.authority.read_bytes(),
-            self.certificate_key.read_bytes() if self.certificate_key else None,
-            self.certificate.read_bytes() if self.certificate else None,
-        )
-        return grpc.aio.secure_channel(target, credentials, options_of(target))
+        credentials = self.tls.credentials()
+        return grpc.aio.secure_channel(target, credentials, options_of(target, self.tls))
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
         """What each call says of who makes it."""
-        return (("authorization", f"Bearer {self.key}"),) if self.key else ()
+        return metadata_of(self.api_key)
 
 
 class Caller:

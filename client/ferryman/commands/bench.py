@@ -18,7 +18,7 @@ from ferryman.bench.caller import PRIORITIES, Caller, Place
 from ferryman.bench.figures import Figures, figures_of
 from ferryman.bench.loops import Level, run_loop
 from ferryman.bench.table import table_of
-from ferryman.channel import DEFAULT_ADDRESS
+from ferryman.channel import DEFAULT_ADDRESS, Tls, target_of
 from ferryman.exit_codes import ExitCode
 from ferryman.v1 import translation_service_pb2 as messages
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
@@ -116,13 +116,7 @@ def bench(
     )
     if beam:
         request.decoding.beam_size = beam
-    place = Place(
-        address=server,
-        authority=ca,
-        certificate=client_certificate,
-        certificate_key=client_key,
-        key=os.environ.get("FERRYMAN_KEY") or None,
-    )
+    place = _place(server, ca, client_certificate, client_key)
 
     async def measure() -> list[Figures]:
         async with place.channel() as channel:
@@ -144,6 +138,22 @@ def bench(
     if plot is not None:
         chart.draw(figures, plot, title=f"{server}: {seconds:g} s at each level")
     raise typer.Exit(_exit_code(figures))
+
+
+def _place(
+    address: str, ca: Path | None, certificate: Path | None, certificate_key: Path | None
+) -> Place:
+    """Return where to call; its parts are checked before anything is measured."""
+    try:
+        place = Place(
+            address=target_of(address),
+            tls=Tls(ca=ca, certificate=certificate, key=certificate_key) if ca else None,
+            api_key=os.environ.get("FERRYMAN_KEY") or None,
+        )
+        place.headers  # noqa: B018  # a key that cannot be sent is told here
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return place
 
 
 def _levels(concurrency: str, rate: str) -> list[Level]:

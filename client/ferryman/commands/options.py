@@ -30,6 +30,7 @@ BeamSize = Annotated[
     int | None,
     typer.Option("--beam", min=1, metavar="SIZE", help="Size of the beam; 1 is greedy search."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON objects, one a line.")]
 Timeout = Annotated[
     float,
     typer.Option("--timeout", min=0.001, metavar="SECONDS", help="Longest time for one request."),

@@ -13,6 +13,7 @@ import typer
 
 from ferryman.channel import DEFAULT_ADDRESS
 from ferryman.commands.connection import connected
+from ferryman.commands.conversation import converse
 from ferryman.commands.lines import InputError, open_lines
 from ferryman.commands.local import Local, local_server
 from ferryman.commands.options import (
@@ -83,6 +84,10 @@ def translate(
                 )
             _print(json_line(translation) if as_json else translation.text)
             tell(_VERB, notes_on(translation))
+        elif file is None and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
+            converse(
+                partial(client.stream, source=source, target=target, model=model, search=search)
+            )
         else:
             each = partial(
                 client.translate_each, source=source, target=target, model=model, search=search

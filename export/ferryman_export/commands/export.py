@@ -111,6 +111,14 @@ def export(
             show_default=f"all of --test, or {_DEV_SENTENCES} of the validation part",
         ),
     ] = None,
+    with_shortlist: Annotated[
+        bool,
+        typer.Option(
+            "--shortlist",
+            help="Learn a shortlist from the run's corpus: faster steps for requests that ask for "
+            "it, at a cost that the card tells.",
+        ),
+    ] = False,
     beam_size: Annotated[int, typer.Option(help="Default search: beam size.", min=1)] = 4,
     length_penalty: Annotated[
         float, typer.Option(help="Default search: exponent of the length.")
@@ -131,6 +139,7 @@ def export(
     from ferryman_export.build import build_bundle
     from ferryman_export.description import Description
     from ferryman_export.errors import ExportError
+    from ferryman_export.learning import MOST_PAIRS, learn_from
     from ferryman_export.phases import Phases
     from ferryman_export.proof import Evidence
     from ferryman_training.checkpoint import Checkpoint
@@ -143,6 +152,11 @@ def export(
         pairs = read_pairs(sentences or corpus.valid)
         recipes = _recipes(storage, variants, portable=portable)
         examples = read_pairs(calibration or corpus.train[0]) if INT8 in recipes else []
+        phases, shortlist = Phases(console), None
+        if with_shortlist:
+            everything = [pair for part in corpus.train for pair in read_pairs(part)]
+            learnt_from = _spread(everything, MOST_PAIRS)
+            shortlist = learn_from(learnt_from, trained.tokenizer, phases=phases)
         manifest = build_bundle(
             trained,
             bundle,
@@ -165,7 +179,8 @@ def export(
                 test_set=_name(test or corpus.valid),
                 accept_loss=accept_loss,
             ),
-            phases=Phases(console),
+            phases=phases,
+            shortlist=shortlist,
         )
     except (ExportError, TrainingError, BundleError, OSError, UnicodeDecodeError) as error:
         console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)

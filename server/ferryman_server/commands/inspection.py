@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ferryman_bundle.manifest import Manifest, Storage, Variant
+from ferryman_bundle.manifest import Manifest, Speed, Storage, Variant
 from ferryman_bundle.sealed import SealedBundle
 
 _BYTES = {Storage.FLOAT32: 4, Storage.FLOAT16: 2, Storage.INT8: 1}
@@ -89,7 +89,7 @@ def _variants(manifest: Manifest) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in ("variant", "for", "graphs"):
         table.add_column(header)
-    numbers = ("weights", "BLEU", "chrF", "sentences/s", "argmax", "greedy", "worst", "golden")
+    numbers = ("weights", "BLEU", "chrF", "tokens/s", "argmax", "greedy", "worst", "golden")
     for header in numbers:
         table.add_column(header, justify="right")
     for name, variant in manifest.variants.items():
@@ -101,7 +101,7 @@ def _variants(manifest: Manifest) -> Table:
             _size(weight_bytes(manifest, variant)),
             f"{quality.bleu:.1f}" if quality else _NONE,
             f"{quality.chrf:.1f}" if quality else _NONE,
-            f"{speed.sentences_per_second:.0f}" if speed else _NONE,
+            _speed(speed) if speed else _NONE,
             f"{parity.argmax_agreement:.2%}" if parity else _NONE,
             f"{parity.greedy_identity:.1%}" if parity else _NONE,
             _worst(parity.worst_difference.values()) if parity else _NONE,
@@ -113,20 +113,27 @@ def _variants(manifest: Manifest) -> Table:
 
 
 def _caption(manifest: Manifest) -> Text:
-    """Say what the figures were measured on."""
-    lines = []
+    """Say what the figures were measured on; once for all variants of which it is the same."""
+    variants: dict[str, list[str]] = {}
     for name, variant in manifest.variants.items():
-        if (quality := variant.quality) is not None:
-            search = _search(quality.search.beam_size, quality.search.length_penalty)
-            lines.append(f"{name}: BLEU and chrF on {quality.sentences} sentences, {search}")
-        if (parity := variant.parity) is not None:
-            lines.append(
-                f"{name}: held against the model over {parity.sentences} sentences, "
-                f"{parity.steps:,} steps"
-            )
-        if (speed := variant.speed) is not None:
-            lines.append(f"{name}: speed on {speed.device}, {speed.workers} workers")
+        for line in _measured_on(variant):
+            variants.setdefault(line, []).append(name)
+    lines = [f"{', '.join(names)}: {line}" for line, names in variants.items()]
     return Text(harmless("\n".join(lines)))
+
+
+def _measured_on(variant: Variant) -> Iterator[str]:
+    if (quality := variant.quality) is not None:
+        search = _search(quality.search.beam_size, quality.search.length_penalty)
+        yield f"BLEU and chrF on {quality.sentences} sentences, {search}"
+    if (parity := variant.parity) is not None:
+        yield (f"held against the model over {parity.sentences} sentences, {parity.steps:,} steps")
+    if (speed := variant.speed) is not None:
+        search = _search(speed.search.beam_size, speed.search.length_penalty)
+        yield (
+            f"tokens a CPU second, one sentence at a time / {speed.together}, {search}, "
+            f"one thread of {speed.device}"
+        )
 
 
 def _files(sealed: SealedBundle) -> Table:
@@ -138,6 +145,10 @@ def _files(sealed: SealedBundle) -> Table:
         table.add_row(name, _size(len(content)))
     table.add_row(Text("together", "bold"), Text(_size(sum(map(len, files.values()))), "bold"))
     return table
+
+
+def _speed(speed: Speed) -> str:
+    return f"{speed.tokens_per_second_alone:,.0f} / {speed.tokens_per_second_together:,.0f}"
 
 
 def _search(beam_size: int, length_penalty: float) -> str:

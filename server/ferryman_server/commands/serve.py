@@ -55,7 +55,7 @@ def run(config: ServerConfig) -> int:
     from ferryman_server.metrics import Metrics
     from ferryman_server.metrics_endpoint import metrics_endpoint
 
-    configure_logs(config.log_format)
+    configure_logs(config.log_format, level=config.log_level)
     # The first process of a container ignores signals that it does not ask for, so without this
     # a stop while the model loads would be lost.
     signal.signal(signal.SIGTERM, _leave)

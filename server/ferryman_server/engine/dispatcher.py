@@ -165,6 +165,11 @@ class Dispatcher:
             self._tokens += tokens
             self._changed.notify_all()
 
+    def unsettled(self, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """Return those of some tickets that a worker has and that have not ended yet."""
+        with self._changed:
+            return [ticket for ticket in tickets if ticket in self._running]
+
     def record(self, work: Work, *, waiting: bool) -> None:
         """Count rounds, during which jobs were waiting or not."""
         with self._changed:

@@ -18,6 +18,7 @@ from ferryman_server.engine.runtime import Runtime
 from ferryman_server.engine.scheduler import Scheduler
 from ferryman_server.engine.statistics import Statistics
 from ferryman_server.engine.ticket import Ticket
+from ferryman_server.engine.watchdog import Watchdog
 from ferryman_server.engine.worker import Worker
 
 
@@ -39,6 +40,7 @@ class Engine:
             memory of its own; None for any number, which fits memory that grows as it is used.
         max_wait_seconds: Nobody is let in whose turn would come later than this.
         ageing_seconds: After waiting so long a job rises by one priority.
+        max_step_seconds: A step that takes longer is stuck, and the engine has failed.
         observer: Told how long steps and waits take.
     """
 
@@ -53,6 +55,7 @@ class Engine:
         max_lanes: int | None = None,
         max_wait_seconds: float = math.inf,
         ageing_seconds: float = 10.0,
+        max_step_seconds: float = 120.0,
         observer: Observer | None = None,
     ) -> None:
         self._runtime = runtime
@@ -78,10 +81,15 @@ class Engine:
             for number in range(workers)
         ]
 
+        self._watchdog = Watchdog(
+            self._workers, self._dispatcher, max_step_seconds=max_step_seconds
+        )
+
     def start(self) -> None:
         """Start the workers and take jobs. An engine starts once."""
         for worker in self._workers:
             worker.start()
+        self._watchdog.start()
         self._dispatcher.open()
 
     def submit(self, jobs: Sequence[Job]) -> list[Future[Result]]:
@@ -137,6 +145,7 @@ class Engine:
 
     def close(self) -> None:
         """Stop at once: jobs that have not ended get `EngineStoppedError`. May be repeated."""
+        self._watchdog.stop()
         abandon(self._dispatcher, self._dispatcher.close())
         for worker in self._workers:
             worker.join()
@@ -183,5 +192,7 @@ class Engine:
             )
         if search.full_tail_options and not runtime.has_full_tail:
             raise UnavailableError(search.full_tail_options, "step_full")
+        if search.shortlist and not runtime.has_shortlist:
+            raise UnavailableError(["shortlist"], "step_shortlist")
         if search.coverage_penalty and not runtime.has_attention:
             raise UnavailableError(["coverage_penalty"], "scorer")

@@ -75,12 +75,15 @@ def searches_for(runtime: Runtime) -> dict[str, Search]:
             max_tokens=most, num_hypotheses=3, sampling=Sampling(seed=2, top_p=0.9)
         ),
         "beam 2, penalty 1.2": Search(max_tokens=most, beam_size=2, repetition_penalty=1.2),
+        "greedy, shortlist": Search(max_tokens=most, shortlist=True),
+        "beam 4, shortlist": Search(max_tokens=most, beam_size=4, num_hypotheses=4, shortlist=True),
     }
-    return {
-        name: search
-        for name, search in searches.items()
-        if search.tail is Tail.FAST or runtime.has_full_tail
+    has = {
+        Tail.FAST: True,
+        Tail.FULL: runtime.has_full_tail,
+        Tail.SHORTLIST: runtime.has_shortlist,
     }
+    return {name: search for name, search in searches.items() if has[search.tail]}
 
 
 def certify(

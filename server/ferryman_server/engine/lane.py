@@ -68,17 +68,18 @@ class Lane:
         self.width = width
         self._tickets: dict[int, Ticket] = {}  # by slot
         self._runtime = runtime
-        self._decoder: Decoder = runtime.decoder(width=width, max_sources=max_sources)
+        self._decoder: Decoder = runtime.decoder(width=width, max_sources=max_sources, tail=tail)
         self._state = self._decoder.state
+        self._lists = self._decoder.lists
         self._search = self._make_search(tail)
         # What has been told of the sources that somebody listens to, by slot.
         self._told: dict[int, int] = {}
 
     def _make_search(self, tail: Tail) -> LaneSearch:
         runtime, input_ids = self._runtime, self._decoder.input_ids
-        if tail is Tail.FAST and self.width == 1:
+        if tail is not Tail.FULL and self.width == 1:
             return GreedySearch(input_ids, bos=runtime.bos, eos=runtime.eos)
-        kind = BeamSearch if tail is Tail.FAST else FullTailSearch
+        kind = FullTailSearch if tail is Tail.FULL else BeamSearch
         return kind(
             input_ids,
             vocabulary_size=runtime.vocabulary_size,
@@ -120,6 +121,8 @@ class Lane:
                 ticket.encoded = None
                 self._tickets[slot] = ticket
                 self._search.admit(slot, ticket.job)
+                if self._lists is not None:
+                    self._lists.admit(slot, self._runtime.shortlisted(ticket.job.source))
                 if ticket.job.listener is not None:
                     self._told[slot] = 0
         return ragged
@@ -171,6 +174,8 @@ class Lane:
         for source, target in self._state.compact():
             self._tickets[target] = self._tickets.pop(source)
             self._search.move(source, target)
+            if self._lists is not None:
+                self._lists.move(source, target)
             if source in self._told:
                 self._told[target] = self._told.pop(source)
 
@@ -178,6 +183,8 @@ class Lane:
         for slot in slots:
             del self._tickets[slot]
             self._search.release(slot)
+            if self._lists is not None:
+                self._lists.release(slot)
             self._told.pop(slot, None)
         self._state.release(slots)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from ferryman_server.engine.required import draw_to_missing, missing, out_of_turn
 from ferryman_server.engine.search import Doubles, Floats, Ints
 from ferryman_server.engine.search_options import Search
 
@@ -106,6 +107,10 @@ class Rules:
         forbidden = ends_of_sequences(ids, search.suppressed)
         if search.no_repeat_ngram:
             forbidden |= ends_of_ngrams(ids, search.no_repeat_ngram)
+        if search.required:
+            # What is required comes, whatever else says that it may not.
+            forbidden -= {rest[0] for rest in missing(ids, search.required)}
+            forbidden |= out_of_turn(ids, search.required)
         if len(ids) < search.min_tokens:
             forbidden.add(self._eos)
         return forbidden
@@ -131,6 +136,16 @@ class Rules:
             adjusted = draw_towards(adjusted, search.prefix[len(ids)], search.prefix_bias)
         if forbidden:
             adjusted[np.isin(offered, list(forbidden))] = -np.inf
+        if search.required:
+            lacking = missing(ids, search.required)
+            adjusted = draw_to_missing(
+                adjusted,
+                offered,
+                [rest[0] for rest in lacking],
+                room=search.max_tokens - len(ids),
+                lacking=sum(map(len, lacking)),
+                eos=self._eos,
+            )
         return adjusted
 
     def _is_within_prefix(self, ids: Sequence[int]) -> bool:

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ferryman_server.engine.candidate_lists import CandidateLists
 from ferryman_server.engine.search import Floats, Ints
+from ferryman_server.engine.search_options import Tail
 from ferryman_server.engine.state import DecodeState
 from ferryman_server.engine.storage import Block
 
@@ -22,6 +24,8 @@ class Decoder(Protocol):
     state: DecodeState
     input_ids: Ints
     """The last token of each hypothesis, in row order, (max_sources, W); written by the search."""
+    lists: CandidateLists | None
+    """What each source may choose from, where that is not everything; kept by the lane."""
 
     def step(self, candidates: int) -> tuple[Floats, Ints]:
         """Advance every hypothesis of the state by one token.
@@ -59,6 +63,8 @@ class Runtime(Protocol):
     """The longest target the model was made for, its end not counted."""
     has_full_tail: bool
     """Whether decoders can `step_full`."""
+    has_shortlist: bool
+    """Whether there is `shortlisted`, and decoders that choose from lists."""
     has_attention: bool
     """Whether there is `attention`."""
 
@@ -67,6 +73,18 @@ class Runtime(Protocol):
 
         Args:
             sources: Token ids, without the end of sentence, which the runtime adds.
+        """
+        ...
+
+    def shortlisted(self, source: Sequence[int]) -> Ints:
+        """Return the tokens that a translation of a source may consist of.
+
+        Args:
+            source: Token ids, without the end of sentence.
+
+        Returns:
+            Ascending, each once; the end is among them, and what never comes is not. Only a runtime
+            that `has_shortlist` is asked.
         """
         ...
 
@@ -84,11 +102,12 @@ class Runtime(Protocol):
         """
         ...
 
-    def decoder(self, *, width: int, max_sources: int) -> Decoder:
+    def decoder(self, *, width: int, max_sources: int, tail: Tail = Tail.FAST) -> Decoder:
         """Return a decoder over an empty state.
 
         Args:
             width: Beam width W of its sources.
             max_sources: The most sources it will hold.
+            tail: What its steps will be asked for.
         """
         ...

@@ -30,6 +30,9 @@ class Tail(StrEnum):
     """The best candidates of each hypothesis, with exact log-probabilities."""
     FULL = "full"
     """The log-probability of every token."""
+    SHORTLIST = "shortlist"
+    """The best candidates of each hypothesis among the tokens that its source calls for, with
+    log-probabilities as if there were no other tokens."""
 
 
 def normalise_by_length(
@@ -128,9 +131,15 @@ class Search:
     https://arxiv.org/abs/2004.03643, equation 4)."""
     forced: tuple[tuple[int, int], ...] = ()
     """Tokens that must come at some place: pairs of place, from 0, and token."""
+    required: tuple[tuple[int, ...], ...] = ()
+    """Tokens that the target must have before it ends, each exactly once, those of one chain in its
+    order. A target that reaches its length limit has them; one cut in a loop may lack some."""
     loop_tokens: int = 0
     """A hypothesis that ends with so many tokens of one short sequence over and over is cut; see
     `loops`. 0: off."""
+    shortlist: bool = False
+    """Choose among the tokens that the source calls for only, which is faster. What needs the full
+    distribution has it all the same, and takes no notice of this."""
 
     def __post_init__(self) -> None:
         faults = [
@@ -166,6 +175,7 @@ class Search:
             and not self.suppressed
             and not self.prefix
             and not self.forced
+            and not self.required
         )
 
     @property
@@ -181,13 +191,16 @@ class Search:
             # The token may be the unlikeliest of all.
             "prefix": bool(self.prefix),
             "forced": bool(self.forced),
+            "required": bool(self.required),
         }
         return tuple(name for name, is_needed in needs.items() if is_needed)
 
     @property
     def tail(self) -> Tail:
         """The cheapest tail that is exact for this search."""
-        return Tail.FULL if self.full_tail_options else Tail.FAST
+        if self.full_tail_options:
+            return Tail.FULL
+        return Tail.SHORTLIST if self.shortlist else Tail.FAST
 
     def score(self, log_prob: float, length: int) -> float:
         """Return what a hypothesis is ranked by, coverage apart.
@@ -269,5 +282,13 @@ class Search:
             yield f"forced must have places from 0 to max_tokens ({self.max_tokens}), exclusive"
         if len(set(places)) < len(places):
             yield "forced must name every place once"
+        required = [token for chain in self.required for token in chain]
+        if len(set(required)) < len(required) or not all(self.required):
+            yield "required must name every token once, and have no empty chain"
+        if len(required) >= max(self.max_tokens, 1):
+            yield (
+                f"required must have fewer tokens than max_tokens ({self.max_tokens}), "
+                f"but has {len(required)}"
+            )
         if self.loop_tokens < 0 or 0 < self.loop_tokens < 8:
             yield f"loop_tokens must be 0 or at least 8, but is {self.loop_tokens}"

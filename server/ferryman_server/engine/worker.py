@@ -52,6 +52,10 @@ class Worker:
         self._max_rows = max_rows
         self._batch = Batch(runtime, max_rows=max_rows)
         self._failures = 0
+        self._orders: Orders | None = None
+        self._round_began: float | None = None
+        self.is_stuck = False
+        """Whether a step took so long that nobody waits for it any more."""
         self._observer = observer
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -60,17 +64,39 @@ class Worker:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until the thread has ended."""
+        """Wait until the thread has ended, unless it is stuck in a step for good."""
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(0.0 if self.is_stuck else None)
+
+    def busy_seconds(self, now: float) -> float:
+        """Return how long the present round has taken so far; 0 between rounds."""
+        began = self._round_began
+        return 0.0 if began is None else now - began
+
+    def give_up(self) -> list[Ticket]:
+        """Take everything from a worker that is stuck; should it wake, it delivers nothing."""
+        self.is_stuck = True
+        return self._in_hand()
+
+    def _in_hand(self) -> list[Ticket]:
+        """Return the tickets that this worker has, and has not settled."""
+        ordered = [*self._orders.boarders, *self._orders.expired] if self._orders else []
+        return self._dispatcher.unsettled(dict.fromkeys([*self._batch.tickets, *ordered]))
 
     def _run(self) -> None:
-        while (orders := self._dispatcher.next_orders(self._batch.tickets)) is not None:
-            self._follow(orders)
-        abandon(self._dispatcher, self._batch.tickets)
+        try:
+            while (orders := self._dispatcher.next_orders(self._batch.tickets)) is not None:
+                self._follow(orders)
+        except BaseException as error:
+            # A fault of ours, not of the model. A server whose worker is gone must not look well.
+            _LOG.exception("a worker ended of a fault")
+            abandon(self._dispatcher, self._dispatcher.close(error))
+        if not self.is_stuck:
+            abandon(self._dispatcher, self._in_hand())
 
     def _follow(self, orders: Orders) -> None:
         """Do one round: who leaves, who boards, one step, what is delivered."""
+        self._orders = orders
         leaving = self._batch.leave(orders.now, self._dispatcher.cancellations)
         deliver(
             self._dispatcher,
@@ -88,7 +114,10 @@ class Worker:
                 finished, more = self._round(())
                 work.add(more)
         except Exception as error:  # whatever a runtime raises ends its batch
-            self._recover(orders.boarders, error)
+            if not self.is_stuck:
+                self._recover(orders.boarders, error)
+            return
+        if self.is_stuck:
             return
         if work.steps:
             self._failures = 0
@@ -104,8 +133,11 @@ class Worker:
         self, boarders: Sequence[Ticket], companions: Sequence[Ticket] = ()
     ) -> tuple[list[Finished], Work]:
         """Do one round of the batch, and say how long it took."""
-        before = time.monotonic()
-        finished, work = self._batch.round(boarders, companions)
+        before = self._round_began = time.monotonic()
+        try:
+            finished, work = self._batch.round(boarders, companions)
+        finally:
+            self._round_began = None
         now = time.monotonic()
         if work.steps:
             self._observer.stepped(now - before)

@@ -15,10 +15,12 @@ import numpy.typing as npt
 import onnxruntime
 
 from ferryman_bundle import StateTensor
+from ferryman_server.engine.candidate_lists import CandidateLists
 from ferryman_server.engine.search import Floats, Ints
 from ferryman_server.engine.state import DecodeState
 from ferryman_server.engine.storage import Block, Storage
 from ferryman_server.runtime.device_storage import DeviceTensor
+from ferryman_server.runtime.shortlist import BIAS, SCALES, VALUES
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 Blocks = dict[str, Block]
@@ -32,7 +34,7 @@ class OnnxDecoder:
     a buffer changes. What else goes in and comes out is small, and in host memory.
 
     Args:
-        session: The step graph.
+        session: The step graph; where there are lists, the one that chooses from lists.
         tensors: The declared state.
         width: Beam width W.
         max_sources: The most sources there will be.
@@ -40,6 +42,7 @@ class OnnxDecoder:
         full_session: Gives the step graph with the full tail, when that is asked for first; None
             where the bundle has none.
         storage: Where the state is; None for host memory.
+        lists: What each source may choose from; None for everything.
     """
 
     def __init__(
@@ -52,9 +55,11 @@ class OnnxDecoder:
         vocabulary_size: int,
         full_session: Callable[[], onnxruntime.InferenceSession] | None = None,
         storage: Storage | None = None,
+        lists: CandidateLists | None = None,
     ) -> None:
         self.state = DecodeState(tensors, width=width, max_sources=max_sources, storage=storage)
         self.input_ids: Ints = np.zeros((max_sources, width), np.int64)
+        self.lists = lists
         self._tensors = tensors
         self._vocabulary_size = vocabulary_size
         self._total_length: npt.NDArray[np.int32] = np.zeros(1, np.int32)
@@ -71,6 +76,8 @@ class OnnxDecoder:
         if candidates > offered:
             # Few different numbers, so that few sets of buffers are made.
             offered = min(1 << (candidates - 1).bit_length(), self._vocabulary_size)
+        if self.lists is not None:
+            offered = min(offered, self.lists.places.shape[2])
         tail = self._fast_tails.get(offered)
         if tail is None:
             tail = self._fast_tails[offered] = self._offer(offered)
@@ -105,7 +112,8 @@ class OnnxDecoder:
         n = state.sources
         state.reserve()
         self._total_length[0] = state.longest + 1
-        tail.run(n, state, self._bindable)
+        lists = () if self.lists is None else self.lists.revision
+        tail.run(n, state.side, (state.revision, *lists), self._bindable)
         state.advance()
         return n
 
@@ -122,7 +130,24 @@ class OnnxDecoder:
             inputs[tensor.name] = self.state.view(tensor.name)
             if tensor.output is not None:
                 outputs[tensor.output] = self.state.successor(tensor.name)
+        if self.lists is not None:
+            inputs |= _bindable_lists(self.lists, sources)
         return inputs, outputs
+
+
+def _bindable_lists(lists: CandidateLists, sources: int) -> Arrays:
+    """Return what a graph reads of the lists of the first n slots, by name."""
+    places = lists.places[:sources]
+    arrays: Arrays = {"shortlist.places": places.reshape(-1, places.shape[2])}  # (R, P)
+    columns = lists.columns
+    if columns is not None:
+        arrays |= {
+            VALUES: columns.values,
+            SCALES: columns.scales,
+            BIAS: columns.bias,
+            "shortlist.ids": columns.ids,
+        }
+    return arrays
 
 
 class _BoundTail:
@@ -146,16 +171,20 @@ class _BoundTail:
         # A graph has the inputs that it needs: a recurrent step asks for no lengths.
         self._input_names = {node.name for node in session.get_inputs()}
         self._bindings: dict[tuple[int, int], onnxruntime.IOBinding] = {}
-        self._revision = -1
+        self._revision: tuple[int, ...] = ()
 
     def run(
-        self, sources: int, state: DecodeState, bindable: Callable[[int], tuple[Blocks, Blocks]]
+        self,
+        sources: int,
+        side: int,
+        revision: tuple[int, ...],
+        bindable: Callable[[int], tuple[Blocks, Blocks]],
     ) -> None:
         """Run over the first n slots, bound when there first are so many."""
-        if self._revision != state.revision:
+        if self._revision != revision:
             self._bindings.clear()
-            self._revision = state.revision
-        key = sources, state.side
+            self._revision = revision
+        key = sources, side
         binding = self._bindings.get(key)
         if binding is None:
             binding = self._bindings[key] = self._bind(sources, *bindable(sources))

@@ -14,6 +14,7 @@ import onnxruntime
 
 from ferryman_bundle import Bundle, StateKind
 from ferryman_server.engine.search import Floats, Ints
+from ferryman_server.engine.search_options import Tail
 from ferryman_server.engine.state import SOURCE_STEP
 from ferryman_server.engine.storage import Block
 from ferryman_server.runtime.decoder import OnnxDecoder
@@ -27,6 +28,8 @@ from ferryman_server.runtime.device_storage import (
 from ferryman_server.runtime.errors import DeviceError
 from ferryman_server.runtime.golden import verify_golden_sentences
 from ferryman_server.runtime.session import Device, check_device, make_session
+from ferryman_server.runtime.shortlist import GRAPH as SHORTLIST_STEP
+from ferryman_server.runtime.shortlist import Shortlist
 
 
 class OnnxRuntime:
@@ -78,6 +81,8 @@ class OnnxRuntime:
                 f"on the device {device}: export the model again"
             )
         self.has_full_tail = "step_full" in graphs
+        self._shortlist = Shortlist.of(bundle, variant)
+        self.has_shortlist = self._shortlist is not None
         # What has no memory has nothing to attend to.
         has_memory = any(tensor.kind is StateKind.MEMORY for tensor in self._tensors)
         self.has_attention = "scorer" in graphs and has_memory
@@ -111,16 +116,22 @@ class OnnxRuntime:
             for name, value in zip(self._encoded, binding.get_outputs(), strict=True)
         }
 
-    def decoder(self, *, width: int, max_sources: int) -> OnnxDecoder:
+    def decoder(self, *, width: int, max_sources: int, tail: Tail = Tail.FAST) -> OnnxDecoder:
         """Return a decoder over an empty state; see `Runtime.decoder`."""
+        session, lists = self._step, None
+        if tail is Tail.SHORTLIST:
+            assert self._shortlist is not None, "the bundle has no shortlist"
+            session = self._session(SHORTLIST_STEP)
+            lists = self._shortlist.lists(width=width, max_sources=max_sources)
         return OnnxDecoder(
-            self._step,
+            session,
             self._tensors,
             width=width,
             max_sources=max_sources,
             vocabulary_size=self.vocabulary_size,
             full_session=(lambda: self._session("step_full")) if self.has_full_tail else None,
             storage=self._storage(width, max_sources) if self._is_resident else None,
+            lists=lists,
         )
 
     def state_bytes(self, *, width: int, max_sources: int) -> int:
@@ -151,6 +162,11 @@ class OnnxRuntime:
             max_sources=max_sources,
             device=self._device,
         )
+
+    def shortlisted(self, source: Sequence[int]) -> Ints:
+        """Return the tokens that a translation may consist of; see `Runtime.shortlisted`."""
+        assert self._shortlist is not None, "the bundle has no shortlist"
+        return self._shortlist.candidates((*source, self.eos))
 
     def attention(
         self, source: Sequence[int], targets: Sequence[Sequence[int]]

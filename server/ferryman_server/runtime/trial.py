@@ -13,8 +13,8 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from ferryman_bundle import Bundle
 from ferryman_bundle.errors import one_line
 from ferryman_bundle.files import SizeLimits
 from ferryman_bundle.sealed import SealedBundle
-from ferryman_server.engine import Engine, EngineFailedError, Job, Search
+from ferryman_server.engine import Engine, EngineFailedError, Job, Search, Tail
 from ferryman_server.runtime.onnx import OnnxRuntime
 from ferryman_server.runtime.scorer import GRAPH as SCORER
 from ferryman_server.runtime.scorer import Scorer
@@ -119,7 +119,7 @@ def translate_something(order: TrialOrder) -> str:
     ready.verify(bundle)
     plain = _plain_token(bundle)
     with Engine(ready, workers=1, max_rows=_ROWS) as engine:
-        for future in engine.submit(_jobs(bundle, plain, full_tail=ready.has_full_tail)):
+        for future in engine.submit(_jobs(bundle, plain, _tails(ready))):
             future.result()
     # The server makes this session when something is first scored, long after the trial.
     if any(SCORER in variant.graphs for variant in bundle.manifest.variants.values()):
@@ -134,20 +134,28 @@ def _plain_token(bundle: Bundle) -> int:
     return next((i for i in range(tokens.vocabulary_size) if i not in special), tokens.eos)
 
 
-def _jobs(bundle: Bundle, plain: int, *, full_tail: bool) -> list[Job]:
+def _tails(ready: OnnxRuntime) -> set[Tail]:
+    """Return what steps can be asked for: there is a graph for each."""
+    possible = {Tail.FULL: ready.has_full_tail, Tail.SHORTLIST: ready.has_shortlist}
+    return {Tail.FAST, *(tail for tail, is_there in possible.items() if is_there)}
+
+
+def _jobs(bundle: Bundle, plain: int, tails: Collection[Tail]) -> list[Job]:
     """Return sources of every size, each with every kind of search that needs a graph of its own.
 
     Args:
         bundle: The model.
         plain: The token that sources are made of.
-        full_tail: Whether there is a graph for searches that need the whole distribution.
+        tails: What steps can be asked for.
     """
     limits = bundle.manifest.limits
     longest = min(limits.max_source_tokens, _LONGEST_SOURCE)
     steps = min(_STEPS, limits.max_target_tokens)
     beam_size = min(bundle.manifest.generation.beam_size, _ROWS)
     searches = [Search(beam_size=width, max_tokens=steps) for width in sorted({1, beam_size})]
-    if full_tail:
+    if Tail.SHORTLIST in tails:
+        searches += [replace(search, shortlist=True) for search in searches]
+    if Tail.FULL in tails:
         searches.append(Search(max_tokens=steps, repetition_penalty=1.5))
     return [
         Job(source=(plain,) * length, search=search)

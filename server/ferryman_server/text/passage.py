@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from ferryman_server.glossary.terms import Glossary
+from ferryman_server.protection.detection import Protected, ProtectionOptions, find_protected
+from ferryman_server.protection.shield import (
+    MOST_SPANS,
+    Carried,
+    Shield,
+    shielded,
+    without_reserved,
+)
 from ferryman_server.text.pieces import cut_sentence
-from ferryman_server.text.sentences import find_lines, find_sentences, join_lines
+from ferryman_server.text.sentences import (
+    find_lines,
+    find_sentences,
+    has_words,
+    join_lines,
+    merged_across,
+)
 from ferryman_server.text.span import Span
 
 
@@ -23,22 +38,45 @@ class LongInput(StrEnum):
     """Refuse the text."""
 
 
+class TextForm(StrEnum):
+    """What a text is written in."""
+
+    PLAIN = "plain"
+    HTML = "html"
+    MARKDOWN = "markdown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextOptions:
     """How to treat a text before and after the model."""
+
+    form: TextForm = TextForm.PLAIN
+    attributes: tuple[str, ...] = ()
+    """Names of attributes of HTML whose values are translated."""
 
     split_sentences: bool = True
     """Translate sentence by sentence; otherwise line by line."""
     keep_newlines: bool = True
     """A line break ends a sentence; otherwise it is a space."""
     long_input: LongInput = LongInput.SPLIT
+    protection: ProtectionOptions = field(default_factory=lambda: ProtectionOptions(by_looks=False))
+    """What reaches the translation unchanged."""
+    glossary: Glossary = field(default_factory=Glossary)
+    """Terms whose translation is given."""
+    second_try: bool = False
+    """Whether a translation that looks wrong is searched for once more."""
 
 
 class Encoder(Protocol):
     """What turns text into token ids: a bundle's tokenizer."""
 
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text, without start and end."""
+    def encode(self, text: str, *, reserved: bool = False) -> list[int]:
+        """Return the token ids of a text, without start and end.
+
+        Args:
+            text: Any text.
+            reserved: Whether the reserved characters in it were put there by us.
+        """
 
 
 class SentenceTooLongError(Exception):
@@ -68,6 +106,30 @@ class Sentence:
     """Where it is in the text."""
     tokens: tuple[int, ...]
     """Its token ids, without the end of the sentence."""
+    shield: Shield | None = None
+    """What stands for its protected spans; None where it has none."""
+
+    def restore(
+        self,
+        written: str,
+        escape: Callable[[str], str] = str,
+        markup: Callable[[Carried], str] | None = None,
+    ) -> str:
+        """Return a part of what the model wrote for it with its protected spans; see `Shield`."""
+        if self.shield is None:
+            return escape(without_reserved(written))
+        return self.shield.restore(written, escape, markup)
+
+    def source_offsets(self) -> list[int]:
+        """Return where each offset of what the model read is in the text."""
+        if self.shield is None:
+            return list(range(self.span.start, self.span.end + 1))
+        return [self.span.start + place for place in self.shield.source_offsets]
+
+    def target_offsets(self, written: str) -> list[int]:
+        """Return where each offset of what the model wrote is once it is restored."""
+        shield = self.shield or Shield(written, ())
+        return shield.offsets(written)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +143,11 @@ class Passage:
     """The sentences that were too long and were cut into pieces."""
     truncated: tuple[Span, ...] = ()
     """The sentences that were too long and lost their end."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each sentence's passage."""
+        return (self.text,) * len(self.sentences)
 
     def compose(self, replacements: Sequence[str]) -> tuple[str, list[Span]]:
         """Put the text together again, with something else for each sentence.
@@ -106,7 +173,13 @@ class Passage:
 
 
 def prepare_passage(
-    text: str, options: TextOptions, *, language: str, encoder: Encoder, max_tokens: int
+    text: str,
+    options: TextOptions,
+    *,
+    language: str,
+    encoder: Encoder,
+    max_tokens: int,
+    protected: Sequence[Protected] = (),
 ) -> Passage:
     """Split a text into sentences and the sentences into tokens.
 
@@ -116,43 +189,87 @@ def prepare_passage(
         language: BCP-47 code of its language.
         encoder: The tokenizer.
         max_tokens: The longest sentence that the model reads, without the end of the sentence.
+        protected: Parts of the text that are known to be none of the model's business.
 
     Raises:
         SentenceTooLongError: A sentence is longer, and ``options.long_input`` is ERROR.
     """
     if not options.keep_newlines:
         text = join_lines(text)
+    known = sorted(protected, key=lambda one: one.span)
+    found = find_protected(text, options.protection, known)
     spans = find_sentences(text, language) if options.split_sentences else find_lines(text)
+    spans = merged_across(spans, [one.span for one in found])
+    work = _Cutting(text, found, encoder, max_tokens)
     sentences: list[Sentence] = []
-    too_long: list[Span] = []
+    split: list[Span] = []
+    truncated: list[Span] = []
     for span in spans:
-        tokens = tuple(encoder.encode(span.of(text)))
-        if len(tokens) <= max_tokens:
-            if tokens:  # what the tokenizer makes nothing of is layout
-                sentences.append(Sentence(span, tokens))
+        sentence = work.sentence(span)
+        if sentence is None:  # what the tokenizer makes nothing of is layout
             continue
-        too_long.append(span)
-        match options.long_input:
-            case LongInput.ERROR:
-                raise SentenceTooLongError(tokens=len(tokens), limit=max_tokens, span=span)
-            case LongInput.TRUNCATE:
-                sentences.append(Sentence(span, tokens[:max_tokens]))
-            case LongInput.SPLIT:
-                sentences += _pieces(text, span, encoder.encode, max_tokens)
+        if work.fits(sentence):
+            sentences.append(sentence)
+            continue
+        # Too many protected spans are no fault of the text's, so nobody is asked about them.
+        is_long = len(sentence.tokens) > max_tokens
+        if is_long and options.long_input is LongInput.ERROR:
+            raise SentenceTooLongError(tokens=len(sentence.tokens), limit=max_tokens, span=span)
+        if is_long and options.long_input is LongInput.TRUNCATE:
+            sentences.append(work.beginning(sentence))
+            truncated.append(span)
+        else:
+            sentences += work.pieces(span)
+            split.append(span)
     return Passage(
-        text=text,
-        sentences=tuple(sentences),
-        split=tuple(too_long) if options.long_input is LongInput.SPLIT else (),
-        truncated=tuple(too_long) if options.long_input is LongInput.TRUNCATE else (),
+        text=text, sentences=tuple(sentences), split=tuple(split), truncated=tuple(truncated)
     )
 
 
-def _pieces(
-    text: str, sentence: Span, encode: Callable[[str], list[int]], max_tokens: int
-) -> Iterator[Sentence]:
-    def fits(piece: str) -> bool:
-        return len(encode(piece)) <= max_tokens
+@dataclass(frozen=True, slots=True)
+class _Cutting:
+    """A text, and how much of it is one sentence for the model."""
 
-    for piece in cut_sentence(text, sentence, fits):
-        if tokens := encode(piece.of(text)):
-            yield Sentence(piece, tuple(tokens))
+    text: str
+    protected: Sequence[Protected]
+    encoder: Encoder
+    max_tokens: int
+
+    def sentence(self, span: Span) -> Sentence | None:
+        """Return a part of the text as a sentence; None where it has nothing to translate."""
+        if not self.protected:
+            tokens = tuple(self.encoder.encode(span.of(self.text)))
+            return Sentence(span, tokens) if tokens else None
+        shield = shielded(self.text, span, self.protected)
+        if not shield.carried:
+            tokens = tuple(self.encoder.encode(span.of(self.text)))
+            return Sentence(span, tokens) if tokens else None
+        if not has_words(without_reserved(shield.text)):
+            return None
+        return Sentence(span, tuple(self.encoder.encode(shield.text, reserved=True)), shield)
+
+    def fits(self, sentence: Sentence) -> bool:
+        """Tell whether the model reads all of a sentence."""
+        spans = 0 if sentence.shield is None else len(sentence.shield.carried)
+        return len(sentence.tokens) <= self.max_tokens and spans <= MOST_SPANS
+
+    def beginning(self, sentence: Sentence) -> Sentence:
+        """Return as much of a sentence as the model reads, protected spans as a whole."""
+        pieces = cut_sentence(
+            self.text, sentence.span, self._is_short_enough, [one.span for one in self.protected]
+        )
+        if sentence.shield is None:
+            return Sentence(sentence.span, sentence.tokens[: self.max_tokens])
+        first = next((made for piece in pieces if (made := self.sentence(piece))), None)
+        return first or Sentence(sentence.span, sentence.tokens[: self.max_tokens])
+
+    def pieces(self, span: Span) -> Iterator[Sentence]:
+        """Yield the pieces of a sentence that is too long."""
+        unbroken = [one.span for one in self.protected]
+        for piece in cut_sentence(self.text, span, self._is_short_enough, unbroken):
+            if sentence := self.sentence(piece):
+                yield sentence
+
+    def _is_short_enough(self, piece: Span) -> bool:
+        sentence = self.sentence(piece)
+        return sentence is None or self.fits(sentence)

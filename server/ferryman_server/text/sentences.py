@@ -8,7 +8,7 @@ replaced by itself is the same text, code point for code point.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import sentencex
@@ -17,6 +17,8 @@ from ferryman_server.text.span import Span, stripped
 
 _LINE: Final = re.compile(r"[^\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]+")
 """What stands between two of the code points that end a line or a cell of a table."""
+_COLUMN_GAP: Final = re.compile(r" {3,}")
+"""What stands between the columns of a table or of a list of options."""
 _LINE_BREAK: Final = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 
 _MOST_AT_ONCE: Final = 8192
@@ -37,19 +39,59 @@ def find_sentences(text: str, language: str) -> list[Span]:
         sentence
         for line in find_lines(text)
         for sentence in _sentences_of_line(text, line, language)
-        if _has_words(sentence.of(text))
+        if has_words(sentence.of(text))
     ]
 
 
 def find_lines(text: str) -> list[Span]:
-    """Return the lines of a text that have words in them, without the white space around them."""
-    lines = (stripped(text, Span(*match.span())) for match in _LINE.finditer(text))
-    return [line for line in lines if _has_words(line.of(text))]
+    """Return the lines of a text that have words in them, without the white space around them.
+
+    What wide gaps set apart within a line, as columns are, counts as lines.
+    """
+    return [
+        cell
+        for match in _LINE.finditer(text)
+        for cell in _cells(text, stripped(text, Span(*match.span())))
+        if has_words(cell.of(text))
+    ]
 
 
 def join_lines(text: str) -> str:
     """Return a text with a space for every line break; offsets stay what they were."""
     return _LINE_BREAK.sub(lambda match: " " * len(match.group()), text)
+
+
+def merged_across(sentences: Sequence[Span], unbroken: Sequence[Span]) -> list[Span]:
+    """Return sentences with those made one that something goes across.
+
+    Args:
+        sentences: In order.
+        unbroken: What may not be divided, in order.
+    """
+    merged: list[Span] = []
+    remaining = iter(unbroken)
+    across = next(remaining, None)
+    for sentence in sentences:
+        while across is not None and across.end <= sentence.start:
+            across = next(remaining, None)
+        if merged and across is not None and across.start < merged[-1].end:
+            merged[-1] = Span(merged[-1].start, sentence.end)
+        else:
+            merged.append(sentence)
+    return merged
+
+
+def has_words(text: str) -> bool:
+    """Tell whether there is anything in a text that could be translated."""
+    return any(character.isalnum() for character in text)
+
+
+def _cells(text: str, line: Span) -> Iterator[Span]:
+    start = line.start
+    for gap in _COLUMN_GAP.finditer(text, *line):
+        yield stripped(text, Span(start, gap.start()))
+        start = gap.end()
+    yield stripped(text, Span(start, line.end))
 
 
 def _sentences_of_line(text: str, line: Span, language: str) -> Iterator[Span]:
@@ -76,7 +118,3 @@ def _sentence_lengths(line: str, language: str) -> list[int]:
         return [len(line)]
     lengths = [len(part) for part in parts]
     return lengths if sum(lengths) == len(line) else [len(line)]
-
-
-def _has_words(text: str) -> bool:
-    return any(character.isalnum() for character in text)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Span(NamedTuple):
@@ -21,3 +25,15 @@ def stripped(text: str, span: Span) -> Span:
     part = span.of(text)
     start = span.start + len(part) - len(part.lstrip())
     return Span(start, start + len(part.strip()))
+
+
+def overlapping(parts: Sequence[T], span: Span, place: Callable[[T], Span]) -> Sequence[T]:
+    """Return those of some parts that have a code point in common with a span.
+
+    Args:
+        parts: In the order of the text; none overlap each other.
+        span: The span.
+        place: Where a part is.
+    """
+    first = bisect_right(parts, span.start, key=lambda part: place(part).end)
+    return parts[first : bisect_left(parts, span.end, lo=first, key=lambda part: place(part).start)]

@@ -8,9 +8,10 @@ from typing import Final
 from google.protobuf import duration_pb2, message
 
 from ferryman.v1 import admin_service_pb2, model_pb2
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.errors import Fault, InvalidRequestError
 from ferryman_server.fleet import Change, State, Status
+from ferryman_server.model import Model
 from ferryman_server.request import TranslationRequest
 from ferryman_server.translator import Translator
 from ferryman_server.wire.descriptions import model_message

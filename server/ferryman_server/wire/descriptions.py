@@ -8,9 +8,10 @@ from google.protobuf import timestamp_pb2
 
 from ferryman.v1 import model_pb2, options_pb2, translation_service_pb2
 from ferryman_bundle.manifest import Manifest
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.limits import Limits
+from ferryman_server.model import Model
 from ferryman_server.wire.requests import FEATURES, NEED_WHOLE_DISTRIBUTION
 
 

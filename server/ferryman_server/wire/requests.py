@@ -17,22 +17,30 @@ from ferryman_server.call import caller
 from ferryman_server.engine import Priority
 from ferryman_server.limits import Limits
 from ferryman_server.request import TranslationRequest
-from ferryman_server.text.passage import LongInput, TextOptions
 from ferryman_server.wire.decoding_options import SERVED, parse_decoding_options
 from ferryman_server.wire.faults import Faults
+from ferryman_server.wire.text_options import parse_text_options
 
 FEATURES: Final = (
-    *(f"decoding.{name}" for name in SERVED),
+    *(f"decoding.{name}" for name in sorted(SERVED)),
+    "do_not_translate",
+    "glossary_config.entries",
+    "mime_type",
     "output.alignments",
     "output.alternatives_at_prefix",
     "output.attention",
+    "output.quality",
     "output.sentences",
-    "priority",
     "output.tokens",
+    "priority",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
+    "text.placeholder_patterns",
+    "text.protect_spans",
+    "text.second_try",
     "text.split_sentences",
+    "text.translated_attributes",
 )
 """What this server can do beyond the plain translation of texts."""
 
@@ -51,13 +59,7 @@ _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _MAX_LABELS: Final = 64
 _MAX_LABEL_CHARACTERS: Final = 128
 
-_LONG_INPUT: Final[Mapping[int, LongInput]] = {
-    options_pb2.LONG_INPUT_POLICY_UNSPECIFIED: LongInput.SPLIT,
-    options_pb2.LONG_INPUT_POLICY_SPLIT: LongInput.SPLIT,
-    options_pb2.LONG_INPUT_POLICY_TRUNCATE: LongInput.TRUNCATE,
-    options_pb2.LONG_INPUT_POLICY_ERROR: LongInput.ERROR,
-}
-_PRIORITIES: Final[Mapping[int, Priority]] = {
+PRIORITIES: Final[Mapping[int, Priority]] = {
     options_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
     options_pb2.PRIORITY_LOW: Priority.LOW,
     options_pb2.PRIORITY_NORMAL: Priority.NORMAL,
@@ -71,6 +73,8 @@ class OutputOptions:
 
     sentences: bool = False
     detail: Detail = field(default_factory=Detail)
+    quality: bool = False
+    """An estimate of the quality of each hypothesis."""
 
 
 def valid_request_id(text: str) -> bool:
@@ -95,7 +99,7 @@ def parse_translation_request(
     _check_texts(message, limits, faults)
     _check_call(message, faults)
     alternatives = message.output.alternatives_at_prefix
-    output = output_options(message.output, faults)
+    output = output_options(message.output)
     decoding = parse_decoding_options(message.decoding, limits, faults, alternatives=alternatives)
     request = TranslationRequest(
         texts=tuple(message.contents),
@@ -103,10 +107,10 @@ def parse_translation_request(
         target_language=language_code(message.target_language_code, "target_language_code", faults),
         model=message.model or None,
         decoding=decoding,
-        text=_text_options(message.text, faults),
+        text=parse_text_options(message, limits, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
-        priority=_PRIORITIES.get(message.priority, Priority.NORMAL),
+        priority=PRIORITIES.get(message.priority, Priority.NORMAL),
         client=caller(),
         detail=output.detail,
         deadline=deadline,
@@ -128,7 +132,9 @@ def _check_texts(
         case "" | "text/plain":
             pass
         case "text/html" | "text/markdown":
-            faults.unavailable("mime_type")
+            for name in ("tokens", "alignments", "attention"):
+                if getattr(message.output, name):
+                    faults.unavailable(f"output.{name}")
         case other:
             faults.invalid(
                 "mime_type",
@@ -153,11 +159,7 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.invalid("labels", f"must be at most {_MAX_LABELS}, but are {len(labels)}")
     if any(len(part) > _MAX_LABEL_CHARACTERS for label in labels.items() for part in label):
         faults.invalid("labels", f"must have at most {_MAX_LABEL_CHARACTERS} characters each")
-    if message.HasField("glossary_config"):
-        faults.unavailable("glossary_config")
-    if message.do_not_translate:
-        faults.unavailable("do_not_translate")
-    if message.priority not in _PRIORITIES:
+    if message.priority not in PRIORITIES:
         faults.unavailable("priority")
 
 
@@ -168,10 +170,8 @@ def language_code(code: str, path: str, faults: Faults) -> str | None:
     return code or None
 
 
-def output_options(message: options_pb2.OutputOptions, faults: Faults) -> OutputOptions:
+def output_options(message: options_pb2.OutputOptions) -> OutputOptions:
     """Take out what the response is to show."""
-    if message.quality:
-        faults.unavailable("output.quality")
     return OutputOptions(
         sentences=message.sentences,
         detail=Detail(
@@ -180,17 +180,5 @@ def output_options(message: options_pb2.OutputOptions, faults: Faults) -> Output
             attention=message.attention,
             sentences=message.sentences,
         ),
-    )
-
-
-def _text_options(message: options_pb2.TextOptions, faults: Faults) -> TextOptions:
-    for name in ("placeholder_patterns", "translated_attributes", "protect_spans", "second_try"):
-        if getattr(message, name):
-            faults.unavailable(f"text.{name}")
-    if message.long_input not in _LONG_INPUT:
-        faults.unavailable("text.long_input")
-    return TextOptions(
-        split_sentences=not message.HasField("split_sentences") or message.split_sentences,
-        keep_newlines=not message.HasField("keep_newlines") or message.keep_newlines,
-        long_input=_LONG_INPUT.get(message.long_input, LongInput.SPLIT),
+        quality=message.quality,
     )

@@ -42,6 +42,15 @@ _WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
     WarningKind.TARGET_TRUNCATED: translation_pb2.WARNING_CODE_TARGET_TRUNCATED,
     WarningKind.ATTENTION_OMITTED: translation_pb2.WARNING_CODE_ATTENTION_OMITTED,
     WarningKind.UNKNOWN_CHARACTERS: translation_pb2.WARNING_CODE_UNKNOWN_CHARACTERS,
+    WarningKind.PLACEHOLDER_LOST: translation_pb2.WARNING_CODE_PLACEHOLDER_LOST,
+    WarningKind.GLOSSARY_TERM_NOT_APPLIED: (translation_pb2.WARNING_CODE_GLOSSARY_TERM_NOT_APPLIED),
+    WarningKind.REPETITION: translation_pb2.WARNING_CODE_REPETITION,
+    WarningKind.UNUSUAL_LENGTH: translation_pb2.WARNING_CODE_UNUSUAL_LENGTH,
+    WarningKind.SOURCE_COPIED: translation_pb2.WARNING_CODE_SOURCE_COPIED,
+    WarningKind.WRONG_SCRIPT: translation_pb2.WARNING_CODE_WRONG_SCRIPT,
+    WarningKind.NUMBER_MISSING: translation_pb2.WARNING_CODE_NUMBER_MISSING,
+    WarningKind.MARKUP_LOST: translation_pb2.WARNING_CODE_MARKUP_LOST,
+    WarningKind.TRANSLATED_IN_PIECES: translation_pb2.WARNING_CODE_TRANSLATED_IN_PIECES,
 }
 
 
@@ -114,6 +123,12 @@ def translation_message(
     annotation = text.hypotheses[0].annotation if text.hypotheses else None
     if annotation is not None and (output.detail.tokens or output.detail.attention):
         message.source_tokens.extend(map(token_message, annotation.source))
+    message.second_try = text.is_second
+    for match in text.terms:
+        found = message.glossary_matches.add(source=_span(match.source), applied=match.is_applied)
+        found.entry.source, found.entry.target = match.term.source, match.term.target
+    if text.is_piecewise:
+        message.fallback = translation_pb2.FALLBACK_PIECEWISE
     if text.error is not None:
         message.error.CopyFrom(status_of(text.error, request_id))
     return message
@@ -133,7 +148,8 @@ def _hypothesis(hypothesis: TextHypothesis, output: OutputOptions) -> translatio
         log_prob=hypothesis.log_prob,
         token_count=hypothesis.token_count,
         finish_reason=_FINISH_REASON[hypothesis.finish_reason],
-        sentences=[_sentence(s) for s in hypothesis.sentences] if output.sentences else (),
+        sentences=[_sentence(s, output) for s in hypothesis.sentences] if output.sentences else (),
+        quality=hypothesis.quality if output.quality else None,
     )
     if (annotation := hypothesis.annotation) is not None:
         if output.detail.tokens or output.detail.attention:
@@ -172,7 +188,7 @@ def attention_message(weights: Floats) -> translation_pb2.AttentionMatrix:
     )
 
 
-def _sentence(sentence: TranslatedSentence) -> translation_pb2.Sentence:
+def _sentence(sentence: TranslatedSentence, output: OutputOptions) -> translation_pb2.Sentence:
     return translation_pb2.Sentence(
         source=_span(sentence.source),
         target=_span(sentence.target),
@@ -180,6 +196,7 @@ def _sentence(sentence: TranslatedSentence) -> translation_pb2.Sentence:
         log_prob=sentence.log_prob,
         token_count=sentence.token_count,
         finish_reason=_FINISH_REASON[sentence.finish_reason],
+        quality=sentence.quality if output.quality else None,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import sentencepiece
 
 from ferryman_bundle import Manifest
+from ferryman_bundle.lexical_shortlist import LexicalShortlist
 from ferryman_bundle.manifest import Storage
 from ferryman_bundle.quantization import dequantize, quantize
 from ferryman_bundle.weights import pack_weights
@@ -56,11 +57,23 @@ def contents(tokenizer_model, tensors):
     return {
         "encoder.onnx": b"the encoder, as far as a bundle knows",
         "step.onnx": b"the decoder step, likewise",
+        "step_full.onnx": b"the same with another tail",
+        "scorer.onnx": b"what looks at whole targets",
+        "shortlist.safetensors": _shortlist().pack(),
         "weights.safetensors": pack_weights(tensors, Storage.INT8)[0],
         "tokenizer.model": tokenizer_model,
         "README.md": b"# A card\n",
         "LICENSE": b"Do as you like.\n",
     }
+
+
+def _shortlist():
+    """The end of sentence for all, and one more piece for each."""
+    return LexicalShortlist(
+        always=np.array([3], np.int32),
+        offsets=np.arange(289, dtype=np.int32),
+        targets=np.arange(288, dtype=np.int32)[::-1].copy(),
+    )
 
 
 def initializer(tensor, part="floats", *, transposed=False):
@@ -127,6 +140,8 @@ def document(contents, tensors):
                         "file": "step.onnx",
                         "initializers": {name: initializer(name) for name in sorted(tensors)},
                     },
+                    "step_full": {"file": "step_full.onnx", "initializers": {}},
+                    "scorer": {"file": "scorer.onnx", "initializers": {}},
                 },
                 "state": [bias, cache],
                 "parity": None,
@@ -139,7 +154,11 @@ def document(contents, tensors):
         "golden": {
             "fp32": [{"text": "a", "source_ids": [5], "ids": [6, 7], "log_prob": -1.5}],
         },
-        "shortlist": None,
+        "shortlist": {
+            "file": "shortlist.safetensors",
+            "max_candidates": 20,
+            "bleu_cost": None,
+        },
         "environment": {"python": "3.11"},
     }
 

@@ -30,7 +30,7 @@ def test_a_bundle_gives_back_what_was_written(pristine, manifest, contents, tens
         assert loaded[name].dtype == np.float32
         np.testing.assert_array_equal(loaded[name], tensor)
     with pytest.raises(KeyError):
-        bundle.graph("scorer")
+        bundle.graph("none_such")
 
 
 def test_graphs_and_variants_share_the_arrays_of_their_initializers(manifest, contents):

@@ -25,6 +25,9 @@ FILES = (
     "manifest.sha256",
     "encoder.onnx",
     "step.onnx",
+    "step_full.onnx",
+    "scorer.onnx",
+    "shortlist.safetensors",
     "weights.safetensors",
     "tokenizer.model",
     "README.md",
@@ -287,7 +290,16 @@ def cases(harm):
 
 
 def test_these_are_more_than_500_cases():
-    assert len(cases(HARM)) + len(cases(PACKED_HARM)) + len(MISLEADING) * 6 >= 500
+    misleading = len(MISLEADING) * len(FILES[2:])
+    assert len(cases(HARM)) + len(cases(PACKED_HARM)) + misleading >= 500
+
+
+def test_they_are_of_every_file_that_a_bundle_has(pristine, manifest):
+    assert set(FILES) == {path.name for path in pristine.iterdir()}
+    named = {
+        entry.file for variant in manifest.variants.values() for entry in variant.graphs.values()
+    }
+    assert named | {manifest.shortlist.file} < set(FILES)
 
 
 @pytest.fixture

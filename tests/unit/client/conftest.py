@@ -23,6 +23,7 @@ import grpc
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_status import rpc_status
 
 from ferryman import AsyncClient, Client, Retry
@@ -50,6 +51,8 @@ class ScriptedService(TranslationServiceServicer):
         self.limits = model_pb2.Limits(max_contents=1024, max_request_bytes=1 << 20)
         self.held = set()
         self.lacks_info = False
+        self.headers = []
+        self.held_at = None
         self._script = deque()
         self._failing = {}
         self._lock = threading.Lock()
@@ -106,6 +109,46 @@ class ScriptedService(TranslationServiceServicer):
         for text in self._failing.keys() & set(request.contents):
             context.abort_with_status(rpc_status.to_status(self._failing[text]))
         return answer(request, context) if answer else response_to(request)
+
+    def StreamTranslateText(self, request, context):
+        response = self.TranslateText(request.request, context)
+        self.headers.append(dict(context.invocation_metadata()))
+        text = response.translations[0].hypotheses[0].translated_text
+        complete = []
+        context.add_callback(lambda: complete or self.cancelled.release())
+        for index in range(0, len(text), 2):
+            yield translation_service_pb2.StreamTranslateTextResponse(
+                delta=translation_pb2.TranslationDelta(text=text[index : index + 2])
+            )
+            if text[index] == self.held_at:
+                self._wait_until_given_up(context)
+        complete.append(True)
+        yield translation_service_pb2.StreamTranslateTextResponse(result=response)
+
+    def ScoreText(self, request, context):
+        self.requests.append(request)
+        scores = [
+            translation_pb2.TranslationScore(
+                score=-len(pair.target_text), log_prob=-2.0, token_count=3
+            )
+            for pair in request.pairs
+        ]
+        if request.output.tokens:
+            scores[0].target_tokens.add(piece="a", id=7, log_prob=-1.0)
+        return translation_service_pb2.ScoreTextResponse(scores=scores, model="reversal@1.0.0")
+
+    def TokenizeText(self, request, context):
+        self.requests.append(request)
+        texts = []
+        for text in request.contents:
+            tokens = [
+                translation_pb2.Token(
+                    piece=letter, id=ord(letter), span=translation_pb2.Span(start=n, end=n + 1)
+                )
+                for n, letter in enumerate(text)
+            ]
+            texts.append(translation_pb2.TokenizedText(tokens=tokens))
+        return translation_service_pb2.TokenizeTextResponse(texts=texts, model="reversal@1.0.0")
 
     def _wait_until_given_up(self, context):
         given_up = threading.Event()
@@ -219,6 +262,18 @@ class BlockingAsyncClient:
 
         return self._runner.run(collect())
 
+    def stream(self, text, /, *, take=None, **options):
+        async def read():
+            pieces = []
+            async with self._client.stream(text, **options) as stream:
+                async for piece in stream:
+                    pieces.append(piece)
+                    if len(pieces) == take:
+                        return pieces, None
+            return pieces, stream.translation
+
+        return self._runner.run(read())
+
     def close(self):
         self._runner.run(self._client.close())
         self._runner.close()
@@ -245,6 +300,15 @@ class TakingClient(Client):
         translations.close()
         return collected
 
+    def stream(self, text, /, *, take=None, **options):
+        pieces = []
+        with super().stream(text, **options) as stream:
+            for piece in stream:
+                pieces.append(piece)
+                if len(pieces) == take:
+                    return pieces, None
+        return pieces, stream.translation
+
 
 @contextmanager
 def serving(service, address="127.0.0.1:0"):
@@ -268,6 +332,40 @@ def service():
 def address(service):
     with serving(service) as address:
         yield address
+
+
+@contextmanager
+def health_serving(credentials=None, address="127.0.0.1:0"):
+    """A server that tells its health."""
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    if credentials is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, credentials)
+    server.start()
+    try:
+        yield servicer, f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.fixture(name="health_serving")
+def health_serving_fixture():
+    """`health_serving`, which serves for a part of a test only."""
+    return health_serving
+
+
+@pytest.fixture(name="serving")
+def serving_fixture():
+    """`serving`, for tests that serve for a part of their time only."""
+    return serving
+
+
+@pytest.fixture
+def services():
+    return ScriptedService(), ScriptedService()
 
 
 @pytest.fixture(params=[TakingClient, BlockingAsyncClient], ids=["Client", "AsyncClient"])

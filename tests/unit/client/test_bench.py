@@ -194,7 +194,22 @@ def test_no_server_is_told_in_one_line():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--concurrency", "x"], ["--rate", "0"], ["--priority", "highest"]]
+    "arguments",
+    [
+        ["--concurrency", "x"],
+        ["--rate", "0"],
+        ["--priority", "highest"],
+        ["--server", "host:port:more/"],
+        ["--ca", "ca.pem", "--client-key", "key.pem"],
+    ],
 )
 def test_wrong_usage_is_told(arguments):
-    assert bench(*arguments).returncode == 2
+    result = bench(*arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_a_key_that_no_header_can_have_is_told():
+    result = bench(FERRYMAN_KEY="two words")
+    assert result.returncode == 2
+    assert "two words" not in result.stderr

@@ -49,7 +49,9 @@ def test_the_public_names_are_complete_sorted_and_there():
         assert getattr(ferryman, name) is not None
 
 
-@pytest.mark.parametrize("module", ["description", "errors", "results", "retry", "search"])
+@pytest.mark.parametrize(
+    "module", ["description", "errors", "options", "results", "retry", "search"]
+)
 def test_what_callers_meet_is_public(module):
     defined = import_module(f"ferryman.{module}")
     classes = {
@@ -88,7 +90,7 @@ def test_every_module_of_the_package_can_be_imported():
             import_module(module.name)
 
 
-@pytest.mark.parametrize("module", ["channel", "errors", "retry", "search"])
+@pytest.mark.parametrize("module", ["channel", "errors", "options", "retry", "search", "testing"])
 def test_the_examples_in_the_documentation_are_true(module):
     result = doctest.testmod(import_module(f"ferryman.{module}"))
 

@@ -18,6 +18,7 @@ from ferryman_bundle.manifest import (
     Parity,
     Quality,
     SearchSettings,
+    Shortlist,
     Storage,
     Tokens,
     Variant,
@@ -120,7 +121,7 @@ def test_the_card_has_the_facts_and_figures(manifest):
         "200 sentences, 5,737 decoder steps",
         "| largest difference, memory | 2.0e-06 |",
         "| same likeliest token, given the reference | 99.96% |",
-        "| fp32 | CPU | 2, 3,200 kB | 32.6 | 57.7 | – | 0 |",
+        "| fp32 | CPU | 2, 3,200 kB | 32.6 | 57.7 | – | – | 0 |",
         "Documentation of **free software**.",
         "GPL-3.0-or-later",
         "up to 128 tokens",
@@ -155,7 +156,7 @@ def with_int8(manifest, *, accepted=False):
 
 def test_variants_stand_side_by_side(manifest):
     text = card(with_int8(manifest))
-    assert "| int8 | CPU | 2, 3,200 kB | 32.4 | 57.7 | 0.21 (-0.10 to 0.55) | 0 |" in text
+    assert "| int8 | CPU | 2, 3,200 kB | 32.4 | 57.7 | 0.21 (-0.10 to 0.55) | – | 0 |" in text
     assert "|  | fp32 | int8 |" in text
     assert "| largest difference, memory | 2.0e-06 | 5.0e-01 |" in text
     assert "95 % interval by paired bootstrap" in text
@@ -191,3 +192,14 @@ def test_either_family_is_described(manifest):
     assert "Transformer, post-norm, SwiGLU, rotary positions" in render_card(
         manifest, other, data=None
     )
+
+
+def test_a_shortlist_is_told_with_what_it_costs(manifest):
+    assert "## Shortlist" not in card(manifest)
+    loss = Loss(baseline="all tokens", bleu=0.13, low=-0.05, high=0.31, p_value=0.2)
+    shortlist = Shortlist(file="LICENSE", max_candidates=1_234, bleu_cost=0.13, loss=loss)
+    text = card(manifest.model_copy(update={"shortlist": shortlist}))
+    assert "up to 1,234 of 8,192" in text
+    assert "costs **0.13 BLEU** (95 % interval -0.05 to 0.31)" in text
+    unmeasured = shortlist.model_copy(update={"bleu_cost": None, "loss": None})
+    assert "was not measured" in card(manifest.model_copy(update={"shortlist": unmeasured}))

@@ -19,12 +19,13 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from ferryman_bundle.manifest import Manifest
-from ferryman_server.catalogue import Catalogue, Model
+from ferryman_server.catalogue import Catalogue
 from ferryman_server.description import Device, ServerDescription
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.fleet import Fleet
 from ferryman_server.limits import ConnectionLimits, Limits
 from ferryman_server.metrics import Metrics
+from ferryman_server.model import Model
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.security import Security
 from ferryman_server.server import Server
@@ -35,13 +36,15 @@ TOKEN_LOG_PROB = -0.25
 class LetterTokenizer:
     """One token for each code point."""
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, reserved: bool = False) -> list[int]:
         return [ord(letter) for letter in text]
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
 
-    def encode_with_spans(self, text: str) -> list[tuple[int, tuple[int, int]]]:
+    def encode_with_spans(
+        self, text: str, *, reserved: bool = False
+    ) -> list[tuple[int, tuple[int, int]]]:
         return [(ord(letter), (place, place + 1)) for place, letter in enumerate(text)]
 
     def decode_with_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:

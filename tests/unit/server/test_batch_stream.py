@@ -9,7 +9,7 @@ import pytest
 
 from ferryman.v1.translation_service_pb2 import TranslateBatchRequest, TranslateTextRequest
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
-from ferryman_server.engine import EngineFailedError, OverloadedError
+from ferryman_server.engine import EngineFailedError, OverloadedError, QuotaError
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -167,8 +167,9 @@ async def test_no_more_is_read_than_is_worked_on(serving, engine, eventually):
         call.cancel()
 
 
-async def test_a_full_queue_holds_up_the_sender_and_fails_nothing(serving, engine, eventually):
-    engine.refusal = OverloadedError(retry_after=0.01)
+@pytest.mark.parametrize("refusal", [OverloadedError, QuotaError])
+async def test_a_full_queue_holds_up_the_sender_and_fails_nothing(serving, engine, refusal):
+    engine.refusal = refusal(retry_after=0.01)
     async with serving() as (_, channel):
         reading = asyncio.ensure_future(read(batch(channel, config(), item(1, "one"))))
         await asyncio.sleep(0.1)

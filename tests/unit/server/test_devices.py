@@ -6,7 +6,7 @@ import pytest
 
 from ferryman_server import devices
 from ferryman_server.config import load_config
-from ferryman_server.start_errors import ConfigError
+from ferryman_server.start_errors import ConfigError, DeviceError
 
 
 class Resident:
@@ -26,6 +26,12 @@ class Host:
 def test_auto_is_a_gpu_where_nothing_is_missing(monkeypatch, fault, expected):
     monkeypatch.setattr(devices, "cuda_fault", lambda: fault)
     assert devices.chosen_device(load_config({})) == expected
+
+
+def test_a_gpu_that_lacks_something_is_refused(monkeypatch):
+    monkeypatch.setattr(devices, "cuda_fault", lambda: "no driver")
+    with pytest.raises(DeviceError, match="--device cuda: no driver"):
+        devices.chosen_device(load_config({"device": "cuda"}))
 
 
 def test_a_gpu_has_one_worker(monkeypatch):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from contextlib import asynccontextmanager
 
 import grpc
@@ -27,6 +29,8 @@ from ferryman.v1.translation_service_pb2 import (
 )
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
 from ferryman_server.fleet import Fleet, Loaded
+from ferryman_server.keys import KeyRing, make_key, watched_keys
+from ferryman_server.security import Security
 from ferryman_server.start_errors import BundleUnusableError
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -312,3 +316,39 @@ async def test_two_models_translate_over_a_third_language(dock, commanded, fails
     found = [(p.source_language_code, p.target_language_code, list(p.route)) for p in pairs]
     assert found == [("de", "en", []), ("de", "fr", ["de", "en", "fr"]), ("en", "fr", [])]
     assert list(pairs[1].models) == ["first@1.2.3", "second@1.2.3"]
+
+
+async def test_nothing_holds_a_model_that_was_let_go(dock, commanded):
+    old, new = dock.bundle("m"), dock.bundle("m@2", version="2.0.0")
+    fleet = dock.fleet(old)
+    async with commanded(fleet) as (_, stub, admin):
+        watch = admin.WatchModels(WatchModelsRequest())
+        await watch.read()
+        forgotten = weakref.ref(dock.engines.pop("m@1.2.3"))
+        await answer(stub)
+        await admin.LoadModel(LoadModelRequest(bundle=new, set_default=True))
+        await admin.UnloadModel(UnloadModelRequest(model="m@1.2.3"))
+        while len((await watch.read()).models) != 1:
+            pass
+        gc.collect()
+        assert forgotten() is None
+        watch.cancel()
+
+
+async def test_a_key_without_the_right_commands_nothing(dock, serving, tmp_path, fails):
+    (secret, key), (admin_secret, admin_key) = make_key("a"), make_key("b", admin=True)
+    KeyRing([key, admin_key]).write(tmp_path / "keys.json")
+    security = Security(keys=watched_keys(tmp_path / "keys.json"))
+    fleet = dock.fleet(dock.bundle("m"))
+    async with serving(fleet=fleet, security=security) as (server, _):
+        address = f"127.0.0.1:{server.admin_port}"
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = AdminServiceStub(channel)
+            call = stub.Drain(DrainRequest(), metadata=[("x-api-key", secret)])
+            await fails(call, grpc.StatusCode.PERMISSION_DENIED)
+            await fails(stub.Drain(DrainRequest()), grpc.StatusCode.UNAUTHENTICATED)
+            assert server.calls_under_way == 0
+            verified = stub.VerifyModel(
+                VerifyModelRequest(model="m"), metadata=[("x-api-key", admin_secret)]
+            )
+            assert (await verified).passed

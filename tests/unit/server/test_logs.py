@@ -66,3 +66,14 @@ def test_an_error_brings_its_traceback(lines, log_format):
         text = lines(log_format, "event", error)
     assert "Traceback" in text
     assert "RuntimeError: inside" in text
+
+
+@pytest.mark.parametrize(("level", "written"), [("info", 3), ("warning", 2), ("error", 1)])
+def test_nothing_below_the_level_is_written(lines, level, written):
+    lines(LogFormat.TEXT, "first")  # so that the fixture sees to how it was before
+    stream = io.StringIO()
+    configure_logs(LogFormat.TEXT, level=level, stream=stream)
+    logger = logging.getLogger("ferryman.call")
+    for number in (logging.INFO, logging.WARNING, logging.ERROR):
+        logger.log(number, "event")
+    assert stream.getvalue().count("event") == written

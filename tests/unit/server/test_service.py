@@ -278,3 +278,16 @@ async def test_a_model_is_told_by_its_name(serving, fails):
         )
     assert (model.name, model.version, model.is_default) == ("letters", "1.2.3", True)
     assert details["ErrorInfo"].metadata["available"] == "letters@1.2.3"
+
+
+@pytest.mark.parametrize(
+    "cause", [MemoryError(), RuntimeError("Failed to allocate memory for requested buffer")]
+)
+async def test_lack_of_memory_is_told_as_such(serving, engine, fails, cause):
+    engine.failure = EngineFailedError("decoding failed")
+    engine.failure.__cause__ = cause
+    async with serving() as (_, channel):
+        call = TranslationServiceStub(channel).TranslateText(TranslateTextRequest(contents=["x"]))
+        details = await fails(call, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert details["ErrorInfo"].reason == "DEVICE_MEMORY"
+    assert details["RetryInfo"].retry_delay.seconds == 1

@@ -21,8 +21,8 @@ from ferryman.v1.translation_service_pb2 import (
     TranslateTextRequest,
 )
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
-from ferryman_server.catalogue import Model
 from ferryman_server.engine import Engine
+from ferryman_server.model import Model
 
 PARAMETERS = {"source_language_code": "en", "target_language_code": "fr"}
 
@@ -112,8 +112,8 @@ class WatchedRuntime(ToyRuntime):
         self.late_steps = Counter()
         self.engine = None
 
-    def decoder(self, *, width, max_sources):
-        decoder = super().decoder(width=width, max_sources=max_sources)
+    def decoder(self, **options):
+        decoder = super().decoder(**options)
         advance = decoder._advance
 
         def watched():

@@ -101,10 +101,11 @@ def test_what_was_measured_is_shown_for_each_variant():
                 search=search,
             ),
             "speed": Speed(
-                sentences_per_second=151.4,
-                tokens_per_second=3000.0,
+                tokens_per_second_alone=1514.0,
+                tokens_per_second_together=3000.0,
+                together=32,
+                sentences=64,
                 device="a processor",
-                workers=2,
                 search=search,
             ),
         }
@@ -115,8 +116,9 @@ def test_what_was_measured_is_shown_for_each_variant():
     )
     text = shown(SealedBundle(sealed.document, manifest, sealed.contents, 2))
     row = next(line for line in text.splitlines() if line.startswith(" int8"))
-    assert row.split()[6:] == ["31.2", "57.8", "151", "50.00%", "25.0%", "nan", "0"]
-    assert "int8: speed on a processor, 2 workers" in text
+    assert row.split()[6:] == ["31.2", "57.8", "1,514", "/", "3,000", "50.00%", "25.0%", "nan", "0"]
+    assert "int8: tokens a CPU second, one sentence at a time / 32, " in text
+    assert "one thread of a processor" in text
     assert "int8 fell short of what is required, and was accepted all the same." in text
     assert "up to 500 tokens of a sentence, costs 0.12 BLEU" in text
 

@@ -30,9 +30,10 @@ def draw_search(draw: random.Random, *, words: int = 12, longest: int = 20) -> S
         # A toy repeats itself only where it may not end.
         fields["min_tokens"] = draw.choice([0, max_tokens - 1])
     draw.choice([_plain, _beam, _groups, _sampling, _alternatives])(draw, fields)
-    for add_rule in (_penalty, _ngrams, _suppressed, _prefix, _forced):
+    for add_rule in (_penalty, _ngrams, _suppressed, _prefix, _forced, _required):
         if draw.random() < 0.2:
             add_rule(draw, fields, words)
+    fields["shortlist"] = draw.random() < 0.3
     if fields.get("alternatives") and "prefix_bias" in fields:
         del fields["prefix_bias"]
     return Search(**fields)
@@ -97,3 +98,12 @@ def _forced(draw: random.Random, fields: dict[str, Any], words: int) -> None:
     places = draw.sample(range(fields["max_tokens"]), min(2, fields["max_tokens"]))
     fields["forced"] = tuple((place, *_tokens(draw, words, 1, 1)) for place in places)
     assert EOS not in dict(fields["forced"]).values()
+
+
+def _required(draw: random.Random, fields: dict[str, Any], words: int) -> None:
+    count = min(draw.randint(1, 4), words, fields["max_tokens"] - 1)
+    tokens = draw.sample(range(4, 4 + words), count)
+    cut = draw.randint(0, len(tokens))
+    fields["required"] = tuple(
+        chain for chain in (tuple(tokens[:cut]), tuple(tokens[cut:])) if chain
+    )

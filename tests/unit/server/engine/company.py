@@ -123,8 +123,13 @@ def _search_for(runtime: Runtime, draw: random.Random, words: int) -> Search:
     """Return a search that the model has the graphs for."""
     while True:
         search = draw_search(draw, words=words, longest=20)
-        needs_more = search.full_tail_options and not runtime.has_full_tail
-        if not needs_more and (runtime.has_attention or not search.coverage_penalty):
+        needs_more = bool(search.full_tail_options) and not runtime.has_full_tail
+        needs_list = search.shortlist and not runtime.has_shortlist
+        if (
+            not needs_more
+            and not needs_list
+            and (runtime.has_attention or not search.coverage_penalty)
+        ):
             return search
 
 

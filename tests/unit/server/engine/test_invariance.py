@@ -29,13 +29,13 @@ def test_a_runtime_that_keeps_rows_apart_is_certified(architecture):
 class Gossip(ToyRuntime):
     """A model whose numbers depend on how many sources there are, as those of a kernel may."""
 
-    def decoder(self, *, width, max_sources):
-        decoder = super().decoder(width=width, max_sources=max_sources)
+    def decoder(self, **wanted):
+        decoder = super().decoder(**wanted)
         advance = decoder._advance
 
         def advance_by_company():
             log_probs = advance()
-            return log_probs + np.float32(2.0**-20) * (len(log_probs) > 3)
+            return log_probs * np.float32(1 + 2.0**-20 * (len(log_probs) > 3))
 
         decoder._advance = advance_by_company
         return decoder
@@ -58,6 +58,12 @@ def test_a_model_without_the_full_tail_is_certified_for_what_it_does():
     every = searches_for(runtime)
     runtime.has_full_tail = False
     assert {"greedy", "beam 4"} < set(searches_for(runtime)) < set(every)
+
+
+def test_a_model_without_a_shortlist_is_certified_without_one():
+    runtime = ToyRuntime()
+    runtime.has_shortlist = False
+    assert not [name for name in searches_for(runtime) if "shortlist" in name]
 
 
 def test_generated_sources_are_as_long_as_the_model_reads():

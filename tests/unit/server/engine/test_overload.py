@@ -13,11 +13,13 @@ from toy_model import ToyRuntime
 from ferryman_server.engine import (
     DeadlineError,
     Engine,
+    EngineFailedError,
     Job,
     OverloadedError,
     Priority,
     Search,
 )
+from ferryman_server.engine.batch import Batch
 
 CLIENTS = ("a", "b", "c")
 
@@ -122,3 +124,38 @@ def test_a_running_job_that_expires_gets_at_most_one_more_step():
                 engine.submit([job])[0].result(30)
             assert sum(steps_after) <= 1
             steps_after.clear()
+
+
+def test_a_step_that_never_ends_is_a_failed_engine():
+    runtime = ToyRuntime()
+    failures = []
+    with Engine(runtime, max_rows=1, max_step_seconds=0.1) as engine:
+        engine.on_failure(failures.append)
+        runtime.may_step.clear()
+        tickets = engine.submit([Job(source=(5, 6), search=Search(max_tokens=4))] * 3)
+        for ticket in tickets:
+            with pytest.raises(EngineFailedError, match="has not ended"):
+                ticket.result(10)
+        assert len(failures) == 1
+        check_books(engine)
+        assert engine.statistics().failed == 3
+    # It wakes, long after: nothing more is delivered, and nothing is raised.
+    runtime.may_step.set()
+    for worker in engine._workers:
+        worker._thread.join(10)
+        assert not worker._thread.is_alive()
+    assert engine.statistics().failed == 3
+
+
+def test_a_worker_that_ends_of_a_fault_of_ours_is_a_failed_engine(monkeypatch):
+    failures = []
+    with Engine(ToyRuntime()) as engine:
+        engine.on_failure(failures.append)
+        monkeypatch.setattr(
+            Batch, "leave", lambda *_: (_ for _ in ()).throw(ValueError("a fault of ours"))
+        )
+        (ticket,) = engine.submit([Job(source=(5, 6), search=Search(max_tokens=4))])
+        with pytest.raises(EngineFailedError, match="a fault of ours"):
+            ticket.result(10)
+    assert [str(error) for error in failures] == ["a fault of ours"]
+    check_books(engine)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from textbook import Found, exhaustive, greedy, search_for
 from toy_model import ARCHITECTURES, EOS, ToyRuntime
 
-from ferryman_server.engine import FinishReason, Hypothesis, Job, Search, search
+from ferryman_server.engine import FinishReason, Hypothesis, Job, Search, Tail, search
 from ferryman_server.engine.beam import BeamSearch
 from ferryman_server.engine.lane import Lane
 from ferryman_server.engine.ticket import Ticket
@@ -100,14 +100,16 @@ def test_beam_search_is_textbook_beam_search(
 
 @given(number=st.integers(0, 2**32), words=st.sampled_from([1, 2, 4, 12]), ties=st.booleans())
 def test_every_search_is_its_textbook_twin(number, words, ties):
-    """All options, in any combination, over both tails."""
+    """All options, in any combination, over every tail."""
     drawn = random.Random(number)
     settings = replace(draw_search(drawn, words=words, longest=30), coverage_penalty=0.0)
     runtime = ToyRuntime(words, seed=number % 20, ties=ties)
     source = tuple(drawn.choices(range(4, 4 + words), k=drawn.randint(1, 12)))
     lane = Lane(runtime, width=settings.rows, max_sources=1, tail=settings.tail)
     (hypotheses,) = decode(lane, [Job(source=source, search=settings)])
-    found = search_for(source, partial(runtime.next_log_probs, source), settings, eos=EOS)
+    listed = settings.tail is Tail.SHORTLIST
+    log_probs = runtime.listed_log_probs if listed else runtime.next_log_probs
+    found = search_for(source, partial(log_probs, source), settings, eos=EOS)
     expected = found[: settings.num_hypotheses]
     assert [as_found(hypothesis) for hypothesis in hypotheses] == expected
     scores = [found.score(settings) for found in expected]

@@ -52,6 +52,9 @@ def test_the_examples_in_the_docstrings_hold():
         ({"prefix_bias": 1.5}, "prefix_bias must be between 0 and 1"),
         ({"forced": ((5, 7),)}, "forced must have places from 0 to max_tokens"),
         ({"forced": ((1, 7), (1, 8))}, "forced must name every place once"),
+        ({"required": ((6, 7), (7,))}, "required must name every token once"),
+        ({"required": ((6,), ())}, "no empty chain"),
+        ({"required": ((5, 6, 7, 8, 9),)}, r"fewer tokens than max_tokens \(5\), but has 5"),
         ({"loop_tokens": 7}, "loop_tokens must be 0 or at least 8"),
     ],
 )
@@ -95,6 +98,7 @@ def test_the_best_candidates_are_enough_for(fields):
         ({"prefix": (7,)}, "prefix"),
         ({"prefix": (7,), "prefix_bias": 0.5}, "prefix"),
         ({"forced": ((0, 7),)}, "forced"),
+        ({"required": ((7, 8), (9,))}, "required"),
         ({"suppressed": tuple((i,) for i in range(4, 69))}, "suppressed"),
     ],
 )

@@ -94,10 +94,28 @@ class Problem:
                     adjusted[token] = float(adjusted[token] + _log(1 - search.prefix_bias))
             if not self.may_come(token, tokens):
                 adjusted[token] = -math.inf
+        if place not in forced:
+            self.require(tokens, adjusted)
         return log_probs, np.array(adjusted)
+
+    def require(self, tokens: tuple[int, ...], adjusted: list[float]) -> None:
+        """Keep the hypothesis from ending without what it must have, in place."""
+        required = [token for chain in self.search.required for token in chain]
+        lacking = [token for token in required if token not in tokens]
+        if not lacking:
+            return
+        best = max(range(len(adjusted)), key=lambda token: (adjusted[token], -token))
+        last_chance = self.search.max_tokens - len(tokens) - 1 <= len(lacking)
+        for token in range(len(adjusted)):
+            if token == self.eos or ((best == self.eos or last_chance) and token not in lacking):
+                adjusted[token] = -math.inf
 
     def may_come(self, token: int, tokens: tuple[int, ...]) -> bool:
         search, size = self.search, self.search.no_repeat_ngram
+        for chain in search.required:
+            if token in chain:
+                first = next((other for other in chain if other not in tokens), None)
+                return token == first
         if token == self.eos and len(tokens) < search.min_tokens:
             return False
         extended = (*tokens, token)

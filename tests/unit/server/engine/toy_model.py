@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ferryman_bundle import StateKind, StateTensor
+from ferryman_server.engine.candidate_lists import CandidateLists
+from ferryman_server.engine.output_columns import OutputMatrix
 from ferryman_server.engine.search import Floats, Ints
+from ferryman_server.engine.search_options import Tail
 from ferryman_server.engine.state import DecodeState
 
 PAD, UNKNOWN, BOS, EOS = 0, 1, 2, 3
@@ -64,6 +67,7 @@ class ToyRuntime:
     max_source_tokens = 200
     max_target_tokens = 8000
     has_full_tail = True
+    has_shortlist = True
     has_attention = True
 
     def __init__(
@@ -84,6 +88,13 @@ class ToyRuntime:
         self.table = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
         if ties:
             self.table = np.round(self.table)
+        # The toy looks its logits up; what columns are kept of it must be the right ones.
+        size = self.vocabulary_size
+        self.matrix = OutputMatrix(
+            values=(np.arange(size) % 127).astype(np.int8)[:, None],
+            scales=np.ones(size, np.float32),
+            bias=np.zeros(size, np.float32),
+        )
 
     def has(self, name: str) -> bool:
         """Whether the state has this tensor."""
@@ -137,22 +148,60 @@ class ToyRuntime:
             weights.append((rows / rows.sum(axis=1, keepdims=True)).astype(np.float32))
         return weights
 
-    def decoder(self, *, width: int, max_sources: int) -> ToyDecoder:
-        return ToyDecoder(self, DecodeState(self.tensors, width=width, max_sources=max_sources))
+    def shortlisted(self, source: Sequence[int]) -> Ints:
+        """Return about half of the words, which others share in part, and the end."""
+        random = np.random.default_rng([len(source), *source[:2]])
+        listed = random.random(self.vocabulary_size) < 0.6
+        listed[NEVER_GENERATED], listed[[EOS, 4]] = False, True
+        return np.flatnonzero(listed)
+
+    def listed_log_probs(self, source: Sequence[int], prefix: Sequence[int]) -> Floats:
+        """Return `next_log_probs` as if there were no tokens but the source's own, (V)."""
+        listed = np.full(self.vocabulary_size, -np.inf, np.float32)
+        tokens = self.shortlisted(source)
+        listed[tokens] = log_softmax(self.next_log_probs(source, prefix)[tokens])
+        return listed
+
+    def decoder(self, *, width: int, max_sources: int, tail: Tail = Tail.FAST) -> ToyDecoder:
+        state = DecodeState(self.tensors, width=width, max_sources=max_sources)
+        lists = None
+        if tail is Tail.SHORTLIST:
+            lists = CandidateLists(self.matrix, width=width, max_sources=max_sources)
+        return ToyDecoder(self, state, lists)
 
 
 class ToyDecoder:
     """A toy model over one state."""
 
-    def __init__(self, runtime: ToyRuntime, state: DecodeState) -> None:
+    def __init__(
+        self, runtime: ToyRuntime, state: DecodeState, lists: CandidateLists | None = None
+    ) -> None:
         self.state = state
+        self.lists = lists
         self.input_ids = np.zeros((state.max_sources, state.width), np.int64)
         self._runtime = runtime
 
     def step(self, candidates: int) -> tuple[Floats, Ints]:
         log_probs = self._advance()
+        if self.lists is not None:
+            return self._choose_from_lists(log_probs, self.lists, candidates)
         ids = np.argsort(-log_probs, axis=2, kind="stable")[:, :, :candidates]
         return np.take_along_axis(log_probs, ids, axis=2), ids
+
+    def _choose_from_lists(
+        self, logits: Floats, lists: CandidateLists, candidates: int
+    ) -> tuple[Floats, Ints]:
+        """Do what the graph does: logits in the order of the columns, and of these its own."""
+        assert lists.columns is not None
+        ids = lists.columns.ids
+        assert np.array_equal(lists.columns.values[0], ids % 127)
+        logits = logits[:, :, ids] + lists.columns.bias
+        places = lists.places[: self.state.sources]
+        own = np.take_along_axis(logits, places, axis=2)
+        best = np.argsort(-own, axis=2, kind="stable")[:, :, :candidates]
+        found = np.apply_along_axis(log_softmax, 2, own)
+        chosen = np.take_along_axis(places, best, axis=2)
+        return np.take_along_axis(found, best, axis=2), ids[chosen]
 
     def step_full(self) -> Floats:
         return self._advance()
@@ -200,6 +249,12 @@ class ToyDecoder:
         filled = np.arange(prefix.shape[2]) <= lengths[:, None]
         entries = np.where(filled[:, None], prefix, 0).astype(np.int64)
         return (entries[:, 0] * entries[:, 1]).sum(axis=1)
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Normalise one row: a sum of doubles, so that no order of terms shows in float32."""
+    finite = logits[logits > -np.inf].astype(np.float64)
+    return (logits - np.log(np.exp(np.sort(finite)).sum())).astype(np.float32)
 
 
 def _summary(source: Sequence[int]) -> tuple[int, int]:

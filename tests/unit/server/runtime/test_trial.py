@@ -14,7 +14,7 @@ from ferryman_bundle import Bundle, BundleError
 from ferryman_bundle.manifest import GraphEntry
 from ferryman_bundle.sealed import SealedBundle
 from ferryman_bundle.writer import describe_files, write_bundle
-from ferryman_server.engine import EngineFailedError
+from ferryman_server.engine import EngineFailedError, Tail
 from ferryman_server.runtime import trial
 from ferryman_server.runtime.trial import TrialOrder
 
@@ -132,16 +132,18 @@ def test_whatever_is_wrong_is_told_in_one_line(ended, capsys, monkeypatch, error
 
 def test_a_trial_translates_short_and_long_with_every_kind_of_search():
     bundle = Bundle.load(STORED)
-    jobs = trial._jobs(bundle, 4, full_tail=True)
+    jobs = trial._jobs(bundle, 4, set(Tail))
     assert {len(job.source) for job in jobs} == {1, 64, 128}
     assert {(job.search.beam_size, job.search.tail.value) for job in jobs} == {
         (1, "fast"),
         (4, "fast"),
+        (1, "shortlist"),
+        (4, "shortlist"),
         (1, "full"),
     }
     limits = bundle.manifest.limits.model_copy(update={"max_source_tokens": 1})
     tiny = bundle.manifest.model_copy(update={"limits": limits})
-    jobs = trial._jobs(Bundle(tiny, None, bundle.contents), 4, full_tail=False)
+    jobs = trial._jobs(Bundle(tiny, None, bundle.contents), 4, {Tail.FAST})
     assert {len(job.source) for job in jobs} == {1}
     assert {job.search.tail.value for job in jobs} == {"fast"}
 

@@ -13,13 +13,15 @@ from ferryman_server.text.span import Span
 
 
 def cut(text: str, limit: int) -> list[str]:
-    pieces = cut_sentence(text, Span(0, len(text)), lambda piece: len(piece) <= limit)
+    pieces = cut_sentence(text, Span(0, len(text)), lambda piece: piece.end - piece.start <= limit)
     return [piece.of(text) for piece in pieces]
 
 
 @given(st.text(alphabet="abc,;: é\u0301、。", max_size=200), st.integers(1, 40))
 def test_pieces_fit_and_lose_nothing_but_white_space(text, limit):
-    spans = list(cut_sentence(text, Span(0, len(text)), lambda piece: len(piece) <= limit))
+    spans = list(
+        cut_sentence(text, Span(0, len(text)), lambda piece: piece.end - piece.start <= limit)
+    )
     assert all(span.end - span.start <= limit for span in spans)
     assert all(first.end <= second.start for first, second in itertools.pairwise(spans))
     kept = {i for span in spans for i in range(*span)}
@@ -53,7 +55,7 @@ def test_a_clause_end_near_the_edge_does_not_make_a_stump():
 
 def test_only_the_sentence_is_cut_not_the_text_around_it():
     text = "before. one two three four. after."
-    pieces = cut_sentence(text, Span(8, 27), lambda piece: len(piece) <= 12)
+    pieces = cut_sentence(text, Span(8, 27), lambda piece: piece.end - piece.start <= 12)
     assert [piece.of(text) for piece in pieces] == ["one two", "three four."]
 
 

@@ -206,17 +206,11 @@ def test_a_field_outside_of_its_range_is_named(path, fields):
 
 
 UNAVAILABLE = [
-    ("mime_type", {"mime_type": "text/html"}),
-    ("glossary_config", {"glossary_config": {}}),
-    ("do_not_translate", {"do_not_translate": ["ferryman"]}),
+    ("glossary_config.glossary", {"glossary_config": {"glossary": "legal"}}),
+    ("glossary_config.mode", {"glossary_config": {"mode": "GLOSSARY_MODE_PREFER"}}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
-    ("output.quality", {"output": {"quality": True}}),
-    ("text.placeholder_patterns", {"text": {"placeholder_patterns": ["x"]}}),
-    ("text.protect_spans", {"text": {"protect_spans": True}}),
-    ("text.second_try", {"text": {"second_try": True}}),
-    ("text.translated_attributes", {"text": {"translated_attributes": ["alt"]}}),
 ]
 
 
@@ -266,6 +260,11 @@ SERVED = {
     "split_sentences",
     "keep_newlines",
     "long_input",
+    "placeholder_patterns",
+    "protect_spans",
+    "quality",
+    "second_try",
+    "translated_attributes",
 }
 
 

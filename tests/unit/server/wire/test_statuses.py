@@ -29,6 +29,7 @@ EVERY_ERROR = [
     errors.FeatureUnavailableError([Fault("output.alignments", "is not available")]),
     errors.QueueFullError("full", retry_after=2.5),
     errors.QuotaExceededError("too much", subject="client:website", retry_after=0.5),
+    errors.DeviceMemoryError(),
     errors.ServerDrainingError(),
     errors.DeadlineExceededError("QUEUE_DEADLINE"),
     errors.ModelExistsError("news@1"),
