@@ -10,7 +10,7 @@ export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install run test check protos train-default image image-gpu image-client image-check \
-  deploy-check locks clean
+  deploy-check dist locks clean
 help:  ## List the verbs
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 24
 
@@ -60,6 +60,9 @@ image-check: .venv/installed .venv-deploy/installed  ## Build the images, run th
 
 deploy-check: .venv-deploy/installed .venv-checkov/installed  ## Check chart, compose file, Dockerfiles
 	@.venv-deploy/bin/pytest -m deploy tests/deploy
+
+dist: .venv-deploy/installed  ## Build wheels and sdists, with SBOM and licences, in dist/
+	@deploy/release .venv-deploy/bin
 
 locks: .venv-deploy/installed  ## Pin every library of each role in deploy/locks
 	@deploy/locks/compile .venv-deploy/bin/uv
