@@ -9,6 +9,7 @@ from ferryman_server.annotation import Detail, SentenceTokens, annotate, place_d
 from ferryman_server.composition import PreparedText
 from ferryman_server.errors import Fault, FeatureUnavailableError
 from ferryman_server.model import Model, Scorer
+from ferryman_server.request import TranslationRequest
 from ferryman_server.runtime.scored import Scored
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import Passage
@@ -59,8 +60,7 @@ class Annotator:
         model: Model,
         texts: Sequence[TextTranslation],
         prepared: Sequence[PreparedText],
-        detail: Detail,
-        deadline: float | None,
+        request: TranslationRequest,
     ) -> list[Scored]:
         """Return what the model makes of every sentence of every hypothesis, in their order.
 
@@ -69,7 +69,7 @@ class Annotator:
         Raises:
             FeatureUnavailableError, QueueFullError, DeadlineExceededError: As they say.
         """
-        scorer = require_scorer(model, detail)
+        scorer = require_scorer(model, request.detail)
         if scorer is None:
             return []
         pairs = [
@@ -78,7 +78,9 @@ class Annotator:
             for hypothesis in text.hypotheses
             for pair in _pairs(hypothesis, passage)
         ]
-        return await self.queue.score(scorer, pairs, deadline) if pairs else []
+        if not pairs:
+            return []
+        return await self.queue.score(scorer, pairs, request.deadline, request.priority)
 
     def annotated(
         self,

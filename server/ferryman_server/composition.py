@@ -16,6 +16,7 @@ from ferryman_server.suspicion.signals import Doubt
 from ferryman_server.text.passage import Passage
 from ferryman_server.text.span import Span
 from ferryman_server.translation import (
+    TermMatch,
     TextHypothesis,
     TextTranslation,
     TranslatedSentence,
@@ -94,6 +95,15 @@ def _compose(
         hypotheses=tuple(hypotheses),
         warnings=tuple(_warnings(text, outcomes, best, misplaced, model)),
         is_piecewise=any(outcome.is_piecewise for outcome in outcomes),
+        terms=tuple(
+            TermMatch(
+                found.term,
+                found.span if isinstance(text, Passage) else place,
+                found not in outcome.missing_terms,
+            )
+            for place, outcome in zip(_places(text), outcomes, strict=True)
+            for found in outcome.terms
+        ),
         is_second=any(outcome.is_second for outcome in outcomes),
     )
 
@@ -168,6 +178,10 @@ def _warnings(
         (
             WarningKind.PLACEHOLDER_LOST,
             [p if is_document else one.span for _, p, _, c in sentences for one in c.lost],
+        ),
+        (
+            WarningKind.GLOSSARY_TERM_NOT_APPLIED,
+            [p if is_document else t.span for _, p, o, _ in sentences for t in o.missing_terms],
         ),
         *(
             (WarningKind(doubt), [p for _, p, o, _ in sentences if doubt in o.doubts])

@@ -161,5 +161,6 @@ def _fault(setting: _Setting, message: str) -> str:
         .replace("Input should", "must")
         .replace("must be a valid", "must be a")
         .replace(" a integer", " an integer")
+        .replace("Path does not point to", "must be")
     )
     return f"{setting.origin}: {rule}, but is {setting.value!r}"

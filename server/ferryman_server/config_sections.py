@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, DirectoryPath, Field
 
 from ferryman_server.cores import usable_cores
 from ferryman_server.limits import MEBIBYTE, ConnectionLimits, Limits
@@ -174,7 +173,7 @@ class AdminSection(ConfigSection):
     table = "admin"
     title = "Administration"
 
-    models_root: Path | None = None
+    models_root: DirectoryPath | None = None
     """Folder of the bundles that the admin service may load. Without it: it loads none"""
     admin_address: Address | Literal["none"] | None = None
     """Where the admin service listens, or none. Without it: 127.0.0.1:50053 where there is a

@@ -9,6 +9,7 @@ from ferryman_bundle.manifest import LanguagePair
 from ferryman_server.composition import PreparedText
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.errors import Fault, InputTooLongError, InvalidRequestError
+from ferryman_server.glossary.terms import FoundTerm, find_terms
 from ferryman_server.markup.document import Document
 from ferryman_server.model import Model
 from ferryman_server.request import TranslationRequest
@@ -16,6 +17,7 @@ from ferryman_server.rounds.attempt import Task
 from ferryman_server.rounds.course import Conditions
 from ferryman_server.rounds.rounds import Rounds
 from ferryman_server.text.passage import Passage
+from ferryman_server.text.span import Span
 
 _FULL_TAIL: Final = "step_full"
 """The graph that a search takes which must have tokens."""
@@ -70,7 +72,14 @@ def _tasks_of(
     suppressed = tuple(filter(None, (tuple(model.tokenizer.encode(t)) for t in options.suppress)))
     wholes = text.texts
     for number, sentence in enumerate(text.sentences):
+        span = sentence.span
+        found = find_terms(span.of(wholes[number]), request.text.glossary, languages.source)
         yield Task(
+            passage=wholes[number],
+            terms=tuple(
+                FoundTerm(one.term, Span(span.start + one.span.start, span.start + one.span.end))
+                for one in found
+            ),
             text=sentence.span.of(wholes[number]),
             languages=(languages.source, languages.target),
             sentence=sentence,

@@ -19,7 +19,7 @@ from ferryman_server.annotation import (
 )
 from ferryman_server.annotator import require_scorer
 from ferryman_server.catalogue import Catalogue
-from ferryman_server.engine import LengthPenalty, normalise_by_length
+from ferryman_server.engine import LengthPenalty, Priority, normalise_by_length
 from ferryman_server.errors import (
     Fault,
     FeatureUnavailableError,
@@ -47,6 +47,7 @@ class ScoreRequest:
     target_language: str | None = None
     model: str | None = None
     detail: Detail = field(default_factory=Detail)
+    priority: Priority = Priority.NORMAL
     deadline: float | None = None
 
 
@@ -114,7 +115,9 @@ class Judge:
         loop = asyncio.get_running_loop()
         prepared = await loop.run_in_executor(self._executor, _prepare, request.pairs, model)
         due = [tokens for tokens in prepared if isinstance(tokens, tuple)]
-        scored = await self._queue.score(scorer, due, request.deadline) if due else []
+        scored = (
+            await self._queue.score(scorer, due, request.deadline, request.priority) if due else []
+        )
         scores = await loop.run_in_executor(
             self._executor, self._judge, request, model, prepared, scored
         )

@@ -100,7 +100,13 @@ class Pivot:
         whole = Span(0, len(source))
         # What the second model warns of is a part of a text that nobody sees.
         later = dict.fromkeys(TranslationWarning(w.kind, whole) for w in after.warnings)
-        return replace(after, warnings=(*before.warnings, *later), route=self.route.codes)
+        return replace(
+            after,
+            warnings=(*before.warnings, *later),
+            route=self.route.codes,
+            is_piecewise=before.is_piecewise or after.is_piecewise,
+            is_second=before.is_second or after.is_second,
+        )
 
 
 def _together(first: Work, second: Work) -> Work:
@@ -108,7 +114,7 @@ def _together(first: Work, second: Work) -> Work:
         characters=first.characters,
         sentences=first.sentences + second.sentences,
         source_tokens=first.source_tokens + second.source_tokens,
-        target_tokens=first.target_tokens + second.target_tokens,
+        target_tokens=second.target_tokens,
         preparation_seconds=first.preparation_seconds + second.preparation_seconds,
         queue_seconds=first.queue_seconds + second.queue_seconds,
         decode_seconds=first.decode_seconds + second.decode_seconds,

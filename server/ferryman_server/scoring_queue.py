@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import os
 import threading
 import time
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from ferryman_server.engine import Priority
 from ferryman_server.errors import DeadlineExceededError, QueueFullError
 from ferryman_server.model import Scorer
 from ferryman_server.runtime.scored import Scored
@@ -20,6 +23,41 @@ _CHUNK: Final = 8
 _NICENESS: Final = 10
 """Of the thread: where decoding wants all cores, it gets nearly all of them."""
 _UNKNOWN_WAIT: Final = 1.0
+_AGEING_SECONDS: Final = 10.0
+"""What one priority is worth: so much later may one come and still be before the next lower one."""
+
+
+class _Turns:
+    """One at a time: the earliest arrival first, where each priority is worth some seconds."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    async def take(self, arrived: float, priority: Priority) -> None:
+        """Wait for a turn, which must be given back."""
+        if not self._is_taken:
+            self._is_taken = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place = arrived - priority * _AGEING_SECONDS
+        heapq.heappush(self._waiting, (place, next(self._numbers), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Let the next one have its turn."""
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._is_taken = False
 
 
 class ScoringQueue:
@@ -33,10 +71,15 @@ class ScoringQueue:
         self._max_tokens = max_tokens
         self._waiting_tokens = 0
         self._seconds_per_token = 0.0
+        self._turns = _Turns()
         self._executor = ThreadPoolExecutor(1, "score", initializer=_yield_to_decoding)
 
     async def score(
-        self, scorer: Scorer, pairs: Sequence[tuple[Ids, Ids]], deadline: float | None
+        self,
+        scorer: Scorer,
+        pairs: Sequence[tuple[Ids, Ids]],
+        deadline: float | None,
+        priority: Priority = Priority.NORMAL,
     ) -> list[Scored]:
         """Return what a model makes of translations, in their order.
 
@@ -44,6 +87,7 @@ class ScoringQueue:
             scorer: The model's.
             pairs: Tokens of sources and of targets, without their ends.
             deadline: On `time.monotonic`'s clock.
+            priority: Whom to score first. Who waits rises by one after 10 seconds.
 
         Raises:
             QueueFullError: Too much waits already.
@@ -57,7 +101,7 @@ class ScoringQueue:
             )
         self._waiting_tokens += tokens
         try:
-            return await self._in_chunks(scorer, pairs, deadline)
+            return await self._in_chunks(scorer, pairs, deadline, priority)
         finally:
             self._waiting_tokens -= tokens
 
@@ -66,18 +110,27 @@ class ScoringQueue:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _in_chunks(
-        self, scorer: Scorer, pairs: Sequence[tuple[Ids, Ids]], deadline: float | None
+        self,
+        scorer: Scorer,
+        pairs: Sequence[tuple[Ids, Ids]],
+        deadline: float | None,
+        priority: Priority,
     ) -> list[Scored]:
+        arrived = time.monotonic()
         by_length = sorted(range(len(pairs)), key=lambda i: sum(map(len, pairs[i])))
         found: dict[int, Scored] = {}
         for start in range(0, len(by_length), _CHUNK):
-            if deadline is not None and time.monotonic() >= deadline:
-                raise DeadlineExceededError("DECODE_DEADLINE" if start else "QUEUE_DEADLINE")
             chunk = by_length[start : start + _CHUNK]
             sources, targets = zip(*(pairs[i] for i in chunk), strict=True)
-            scored = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._score, scorer, sources, targets
-            )
+            _check_deadline(deadline, has_begun=start > 0)
+            await self._turns.take(arrived, priority)
+            try:
+                _check_deadline(deadline, has_begun=start > 0)
+                scored = await asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._score, scorer, sources, targets
+                )
+            finally:
+                self._turns.give_back()
             found.update(zip(chunk, scored, strict=True))
         return [found[i] for i in range(len(pairs))]
 
@@ -90,6 +143,11 @@ class ScoringQueue:
         measured = (time.monotonic() - began) / tokens
         self._seconds_per_token += 0.2 * (measured - self._seconds_per_token)
         return scored
+
+
+def _check_deadline(deadline: float | None, *, has_begun: bool) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise DeadlineExceededError("DECODE_DEADLINE" if has_begun else "QUEUE_DEADLINE")
 
 
 def _yield_to_decoding() -> None:

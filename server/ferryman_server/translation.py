@@ -11,6 +11,7 @@ from ferryman_server.annotation import Annotation
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason
 from ferryman_server.errors import ServiceError
+from ferryman_server.glossary.terms import Term
 from ferryman_server.text.passage import Sentence
 from ferryman_server.text.span import Span
 
@@ -30,6 +31,7 @@ class WarningKind(StrEnum):
     SOURCE_COPIED = "source_copied"
     WRONG_SCRIPT = "wrong_script"
     NUMBER_MISSING = "number_missing"
+    GLOSSARY_TERM_NOT_APPLIED = "glossary_term_not_applied"
     ATTENTION_OMITTED = "attention_omitted"
 
 
@@ -66,6 +68,9 @@ _MESSAGES: Mapping[WarningKind, str] = {
     WarningKind.SOURCE_COPIED: "the translation of the sentence is the sentence, or much of it",
     WarningKind.WRONG_SCRIPT: (
         "the translation of the sentence is in another script than its language"
+    ),
+    WarningKind.GLOSSARY_TERM_NOT_APPLIED: (
+        "the translation of this term in the glossary is not in the translation"
     ),
     WarningKind.NUMBER_MISSING: "a number of the sentence is not in its translation",
     WarningKind.MARKUP_LOST: "tags may be around other words than in the source",
@@ -126,6 +131,16 @@ class TextHypothesis:
         return next((r for r in reasons if r is not FinishReason.EOS), FinishReason.EOS)
 
 
+@dataclass(frozen=True, slots=True)
+class TermMatch:
+    """A term of the glossary in a text."""
+
+    term: Term
+    source: Span
+    is_applied: bool
+    """Whether the best hypothesis has its translation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextTranslation:
     """The translation of one text, or why there is none."""
@@ -138,6 +153,8 @@ class TextTranslation:
     """Languages that the text went through; none where it was translated directly."""
     is_piecewise: bool = False
     """Whether parts of sentences were translated one by one, around what must be kept."""
+    terms: tuple[TermMatch, ...] = ()
+    """Terms of the glossary that the text has."""
     is_second: bool = False
     """Whether a sentence is of a second try, after the first looked wrong."""
 

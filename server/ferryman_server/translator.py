@@ -160,7 +160,7 @@ class Translator:
     ) -> tuple[TextTranslation, ...]:
         """Return the texts with what the request wants to know of their tokens and words."""
         detail, annotator = request.detail, self._annotator
-        scores = await annotator.scores(model, texts, prepared, detail, request.deadline)
+        scores = await annotator.scores(model, texts, prepared, request)
         return await self._off_the_loop(annotator.annotated, model, texts, prepared, detail, scores)
 
     def plan(self, request: TranslationRequest) -> Plan:

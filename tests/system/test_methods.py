@@ -129,3 +129,27 @@ def test_tokens_are_those_of_the_model(stub):
     (tokenized,) = stub.TokenizeText(TokenizeTextRequest(contents=[text])).texts
     assert "".join(text[t.span.start : t.span.end] for t in tokenized.tokens) == text
     assert [t.piece for t in tokenized.tokens][-1] == "."
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"contents": ["Open %s and {name} at https://example.org/a?b=1 now. Then press any key."]},
+        {
+            "contents": ["<p>Press <b>any</b> key.</p>\n<p>Good morning.</p>"],
+            "mime_type": "text/html",
+        },
+        {"contents": ["# Title\n\nPress `any` key."], "mime_type": "text/markdown"},
+        {"contents": ["Good morning."], "do_not_translate": ["morning"]},
+        {"contents": ["Good morning."], "target_prefixes": ["Bon"]},
+        {"contents": ["Good morning. " * 3], "decoding": {"sampling": {"seed": 3}}},
+    ],
+)
+def test_what_a_stream_tells_is_the_answer_whatever_is_done_to_the_text(stub, fields):
+    # Tokens have no place in a document.
+    shown = {} if "mime_type" in fields else {"tokens": True, "alignments": True}
+    request = TranslateTextRequest(output=shown, **fields)
+    *messages, last = stub.StreamTranslateText(StreamTranslateTextRequest(request=request))
+    best = last.result.translations[0].hypotheses[0]
+    assert "".join(message.delta.text for message in messages) == best.translated_text
+    assert [m.delta.is_last for m in messages] == [False] * (len(messages) - 1) + [True]

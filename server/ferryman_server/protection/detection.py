@@ -38,6 +38,8 @@ class Protected:
     kind: Kind
     is_ordered: bool = False
     """Whether it must keep its place among others of its kind."""
+    replacement: str | None = None
+    """What a translation has in its place; None for itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ def joined(text: str, protected: Sequence[Protected]) -> Iterator[Protected]:
 
 
 def _belong_together(text: str, left: Protected, right: Protected) -> bool:
-    if {Kind.TAG, Kind.MARKUP} & {left.kind, right.kind}:
+    if {Kind.TAG, Kind.MARKUP, Kind.TERM} & {left.kind, right.kind}:
         return False
     return _JOINT.fullmatch(text, left.span.end, right.span.start) is not None
 

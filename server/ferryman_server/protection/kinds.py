@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """What a regular expression of the caller matches."""
     MARKUP = "markup"
     """A part of a document that is no text."""
+    TERM = "term"
+    """A term of a glossary, in whose place its translation is restored."""
     RESERVED = "reserved"
     """A character that is reserved for our own use, and that the text has nevertheless."""
     CODE = "code"

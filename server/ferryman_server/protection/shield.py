@@ -7,7 +7,7 @@ once, and in which order. A pair of tags has the two characters of a pair.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,11 +108,13 @@ class Shield:
     def offsets(self, written: str) -> list[int]:
         """Return where each offset of a text with characters is in the same text restored."""
         lengths = dict.fromkeys(RESERVED, 0)
-        lengths |= {one.character: len(one.text) for one in self.carried}
-        offsets = [0]
-        for character in written:
-            offsets.append(offsets[-1] + lengths.get(character, 1))
-        return offsets
+        return _offsets(written, lengths | {one.character: len(one.text) for one in self.carried})
+
+    @property
+    def source_offsets(self) -> list[int]:
+        """Where each offset of ``text`` is in the sentence that it comes from."""
+        lengths = {one.character: one.span.end - one.span.start for one in self.carried}
+        return _offsets(self.text, lengths)
 
     def applied_to(self, text: str) -> str:
         """Return another text with the characters where it has the same spans, each used once."""
@@ -145,6 +147,13 @@ def shielded(text: str, sentence: Span, protected: Sequence[Protected]) -> Shiel
     return Shield("".join(parts), carried)
 
 
+def _offsets(written: str, lengths: Mapping[str, int]) -> list[int]:
+    offsets = [0]
+    for character in written:
+        offsets.append(offsets[-1] + lengths.get(character, 1))
+    return offsets
+
+
 def without_reserved(text: str) -> str:
     """Return a text without reserved characters."""
     return _RESERVED.sub("", text)
@@ -171,7 +180,8 @@ def _carried(text: str, protected: list[Protected]) -> Iterator[Carried]:
             index, is_closing = pair
             character = (CLOSING_TAGS if is_closing else OPENING_TAGS)[index]
             chain = _TAGS
-        yield Carried(character, one.span.of(text), one.span, one.kind, chain)
+        restored = one.span.of(text) if one.replacement is None else one.replacement
+        yield Carried(character, restored, one.span, one.kind, chain)
 
 
 def _tag_pairs(text: str, protected: Sequence[Protected]) -> dict[int, tuple[int, bool]]:

@@ -11,8 +11,11 @@ from typing import Final, Protocol
 from ferryman_bundle.tokenizer import RESERVED
 from ferryman_server.decoding import AppliedOptions
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Priority, Result, Search
+from ferryman_server.glossary.terms import FoundTerm
 from ferryman_server.model import Model, Tokenizer
-from ferryman_server.protection.shield import Carried, without_reserved
+from ferryman_server.protection.detection import Protected
+from ferryman_server.protection.kinds import Kind
+from ferryman_server.protection.shield import MOST_SPANS, Carried, shielded, without_reserved
 from ferryman_server.suspicion.signals import Doubt
 from ferryman_server.text.passage import Sentence
 from ferryman_server.text.sentences import has_words
@@ -38,6 +41,10 @@ class Task:
     """The sentence as a reader sees it."""
     languages: tuple[str, str] = ("", "")
     """BCP-47 codes of what it is in, and of what it is translated into."""
+    passage: str = ""
+    """The text that the sentence is in."""
+    terms: tuple[FoundTerm, ...] = ()
+    """Terms of the glossary in the sentence, with their places in the passage."""
     prefix: str = ""
     """What its translation starts with."""
     suppressed: tuple[Ids, ...] = ()
@@ -99,6 +106,10 @@ class Outcome:
     """Best first."""
     is_piecewise: bool = False
     """Whether the parts between protected spans were translated one by one."""
+    terms: tuple[FoundTerm, ...] = ()
+    """Terms of the glossary in the sentence."""
+    missing_terms: tuple[FoundTerm, ...] = ()
+    """Terms whose translation the best candidate lacks."""
     is_second: bool = False
     """Whether it is of a second try, after the first looked wrong."""
     doubts: frozenset[Doubt] = frozenset()
@@ -176,6 +187,41 @@ class Bound:
     def outcome(self, results: Sequence[Result]) -> Outcome:
         """Return a candidate for each hypothesis."""
         return Plain(self.task).outcome(results)
+
+
+@dataclass(frozen=True, slots=True)
+class Termed:
+    """The sentence with terms as spans that must be carried, restored as their translations."""
+
+    task: Task
+    terms: tuple[FoundTerm, ...]
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """One for the sentence."""
+        return Bound(self._shielded).jobs
+
+    def outcome(self, results: Sequence[Result]) -> Outcome:
+        """Return a candidate for each hypothesis."""
+        return Plain(self._shielded).outcome(results)
+
+    @property
+    def _shielded(self) -> Task:
+        task, sentence = self.task, self.task.sentence
+        carried = sentence.shield.carried if sentence.shield is not None else ()
+        protected = [Protected(one.span, one.kind, one.chain < 0) for one in carried]
+        for found in self.terms:
+            if not any(
+                one.span.start < found.span.end and found.span.start < one.span.end
+                for one in protected
+            ):
+                protected.append(Protected(found.span, Kind.TERM, replacement=found.term.target))
+        protected.sort(key=lambda one: one.span)
+        shield = shielded(task.passage, sentence.span, protected)
+        if len(shield.carried) > MOST_SPANS:
+            return task
+        tokens = tuple(task.model.tokenizer.encode(shield.text, reserved=True))
+        return replace(task, sentence=Sentence(sentence.span, tokens, shield))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Which attempt at a sentence comes after which.
 
     Plain  --a span is lost-->  Bound  --still lost-->  Piecewise
+    Plain or Bound  --a term is missing-->  Termed, and the better of the two is kept
     Plain or Bound  --looks wrong-->  Second, and the better of the two is kept
 
 `Bound` needs the whole next-token distribution, for which a model may lack the graph; and no search
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ferryman_server.glossary.terms import has_term
 from ferryman_server.rounds.attempt import (
     Attempt,
     Bound,
@@ -19,6 +21,7 @@ from ferryman_server.rounds.attempt import (
     Plain,
     Second,
     Task,
+    Termed,
     reserved_ids,
 )
 from ferryman_server.suspicion.signals import WORTH_ANOTHER_TRY, doubts
@@ -48,8 +51,12 @@ def first_attempt(task: Task, conditions: Conditions) -> Attempt:
 
 def next_attempt(attempt: Attempt, outcome: Outcome, conditions: Conditions) -> Attempt | None:
     """Return what to try after an attempt; None where its outcome is the answer."""
-    if conditions.is_final or isinstance(attempt, Second):
+    if conditions.is_final or isinstance(attempt, Second | Termed):
         return None
+    is_whole = outcome.keeps_spans and not outcome.is_piecewise
+    if is_whole and outcome.missing_terms and conditions.can_bind and _can_carry(attempt.task):
+        # All of them: what was there by itself need not be there again.
+        return Termed(attempt.task, attempt.task.terms)
     if outcome.keeps_spans:
         return _second(attempt, outcome) if conditions.second_try else None
     match attempt:
@@ -63,6 +70,10 @@ def next_attempt(attempt: Attempt, outcome: Outcome, conditions: Conditions) -> 
 
 def better(first: Outcome | None, later: Outcome) -> Outcome:
     """Return the outcome to keep: a second try must have less to doubt, and all spans."""
+    if first is not None and first.missing_terms and not later.is_second:
+        # The translation that has its terms must have all else as well.
+        fewer = len(later.missing_terms) < len(first.missing_terms)
+        return later if fewer and later.keeps_spans else first
     if first is None or not later.is_second:
         return later
     has_less = len(later.doubts & WORTH_ANOTHER_TRY) < len(first.doubts & WORTH_ANOTHER_TRY)
@@ -73,7 +84,10 @@ def doubted(task: Task, outcome: Outcome) -> Outcome:
     """Return an outcome with what looks wrong about it."""
     best = outcome.candidates[0]
     found = doubts(task.text, best.text, best.finish_reason, languages=task.languages)
-    return replace(outcome, doubts=frozenset(found))
+    missing = tuple(
+        term for term in task.terms if not has_term(best.text, term.term.target, task.languages[1])
+    )
+    return replace(outcome, doubts=frozenset(found), terms=task.terms, missing_terms=missing)
 
 
 def _second(attempt: Attempt, outcome: Outcome) -> Attempt | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from ferryman_server.glossary.terms import Glossary
 from ferryman_server.protection.detection import Protected, ProtectionOptions, find_protected
 from ferryman_server.protection.shield import (
     MOST_SPANS,
@@ -60,6 +61,8 @@ class TextOptions:
     long_input: LongInput = LongInput.SPLIT
     protection: ProtectionOptions = field(default_factory=lambda: ProtectionOptions(by_looks=False))
     """What reaches the translation unchanged."""
+    glossary: Glossary = field(default_factory=Glossary)
+    """Terms whose translation is given."""
     second_try: bool = False
     """Whether a translation that looks wrong is searched for once more."""
 
@@ -121,7 +124,7 @@ class Sentence:
         """Return where each offset of what the model read is in the text."""
         if self.shield is None:
             return list(range(self.span.start, self.span.end + 1))
-        return [self.span.start + place for place in self.shield.offsets(self.shield.text)]
+        return [self.span.start + place for place in self.shield.source_offsets]
 
     def target_offsets(self, written: str) -> list[int]:
         """Return where each offset of what the model wrote is once it is restored."""

@@ -22,16 +22,17 @@ from ferryman_server.wire.faults import Faults
 from ferryman_server.wire.text_options import parse_text_options
 
 FEATURES: Final = (
-    *(f"decoding.{name}" for name in SERVED),
+    *(f"decoding.{name}" for name in sorted(SERVED)),
     "do_not_translate",
+    "glossary_config.entries",
+    "mime_type",
     "output.alignments",
     "output.alternatives_at_prefix",
     "output.attention",
     "output.quality",
     "output.sentences",
-    "priority",
     "output.tokens",
-    "mime_type",
+    "priority",
     "target_prefixes",
     "text.keep_newlines",
     "text.long_input",
@@ -58,7 +59,7 @@ _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _MAX_LABELS: Final = 64
 _MAX_LABEL_CHARACTERS: Final = 128
 
-_PRIORITIES: Final[Mapping[int, Priority]] = {
+PRIORITIES: Final[Mapping[int, Priority]] = {
     options_pb2.PRIORITY_UNSPECIFIED: Priority.NORMAL,
     options_pb2.PRIORITY_LOW: Priority.LOW,
     options_pb2.PRIORITY_NORMAL: Priority.NORMAL,
@@ -109,7 +110,7 @@ def parse_translation_request(
         text=parse_text_options(message, limits, faults),
         target_prefixes=tuple(message.target_prefixes),
         alternatives=alternatives,
-        priority=_PRIORITIES.get(message.priority, Priority.NORMAL),
+        priority=PRIORITIES.get(message.priority, Priority.NORMAL),
         client=caller(),
         detail=output.detail,
         deadline=deadline,
@@ -158,9 +159,7 @@ def _check_call(message: translation_service_pb2.TranslateTextRequest, faults: F
         faults.invalid("labels", f"must be at most {_MAX_LABELS}, but are {len(labels)}")
     if any(len(part) > _MAX_LABEL_CHARACTERS for label in labels.items() for part in label):
         faults.invalid("labels", f"must have at most {_MAX_LABEL_CHARACTERS} characters each")
-    if message.HasField("glossary_config"):
-        faults.unavailable("glossary_config")
-    if message.priority not in _PRIORITIES:
+    if message.priority not in PRIORITIES:
         faults.unavailable("priority")
 
 

@@ -43,6 +43,7 @@ _WARNING_CODE: Final[Mapping[WarningKind, translation_pb2.WarningCode]] = {
     WarningKind.ATTENTION_OMITTED: translation_pb2.WARNING_CODE_ATTENTION_OMITTED,
     WarningKind.UNKNOWN_CHARACTERS: translation_pb2.WARNING_CODE_UNKNOWN_CHARACTERS,
     WarningKind.PLACEHOLDER_LOST: translation_pb2.WARNING_CODE_PLACEHOLDER_LOST,
+    WarningKind.GLOSSARY_TERM_NOT_APPLIED: (translation_pb2.WARNING_CODE_GLOSSARY_TERM_NOT_APPLIED),
     WarningKind.REPETITION: translation_pb2.WARNING_CODE_REPETITION,
     WarningKind.UNUSUAL_LENGTH: translation_pb2.WARNING_CODE_UNUSUAL_LENGTH,
     WarningKind.SOURCE_COPIED: translation_pb2.WARNING_CODE_SOURCE_COPIED,
@@ -123,6 +124,9 @@ def translation_message(
     if annotation is not None and (output.detail.tokens or output.detail.attention):
         message.source_tokens.extend(map(token_message, annotation.source))
     message.second_try = text.is_second
+    for match in text.terms:
+        found = message.glossary_matches.add(source=_span(match.source), applied=match.is_applied)
+        found.entry.source, found.entry.target = match.term.source, match.term.target
     if text.is_piecewise:
         message.fallback = translation_pb2.FALLBACK_PIECEWISE
     if text.error is not None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ferryman.v1 import options_pb2, translation_pb2, translation_service_pb2
+from ferryman.v1 import translation_pb2, translation_service_pb2
 from ferryman_server.annotation import Detail, PlacedToken
+from ferryman_server.engine import Priority
 from ferryman_server.judge import PairScore, ScoreRequest, ScoreResult
 from ferryman_server.limits import Limits
 from ferryman_server.wire.faults import Faults
-from ferryman_server.wire.requests import language_code, output_options, valid_request_id
+from ferryman_server.wire.requests import (
+    PRIORITIES,
+    language_code,
+    output_options,
+    valid_request_id,
+)
 from ferryman_server.wire.responses import (
     attention_message,
     link_message,
@@ -20,8 +26,6 @@ from ferryman_server.wire.responses import (
 )
 from ferryman_server.wire.statuses import status_of
 from ferryman_server.word_links import moses
-
-_PRIORITIES = options_pb2.Priority.values()
 
 
 def parse_score_request(
@@ -49,7 +53,7 @@ def parse_score_request(
     for name in ("sentences", "alternatives_at_prefix"):
         if getattr(message.output, name):
             faults.unavailable(f"output.{name}")
-    if message.priority not in _PRIORITIES:
+    if message.priority not in PRIORITIES:
         faults.unavailable("priority")
     request = ScoreRequest(
         pairs=tuple((pair.source_text, pair.target_text) for pair in message.pairs),
@@ -57,6 +61,7 @@ def parse_score_request(
         target_language=language_code(message.target_language_code, "target_language_code", faults),
         model=message.model or None,
         detail=output.detail,
+        priority=PRIORITIES.get(message.priority, Priority.NORMAL),
         deadline=deadline,
     )
     faults.raise_any()

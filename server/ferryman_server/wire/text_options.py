@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ferryman.v1 import options_pb2, translation_service_pb2
+from ferryman_server.glossary.terms import Glossary, Term
 from ferryman_server.limits import Limits
 from ferryman_server.protection.detection import PatternError, ProtectionOptions, check_pattern
 from ferryman_server.text.passage import LongInput, TextForm, TextOptions
@@ -56,7 +57,37 @@ def parse_text_options(
         keep_newlines=not text.HasField("keep_newlines") or text.keep_newlines,
         long_input=_LONG_INPUT.get(text.long_input, LongInput.SPLIT),
         protection=_protection(message, limits, faults),
+        glossary=_glossary(message.glossary_config, limits, faults),
         second_try=not text.HasField("second_try") or text.second_try,
+    )
+
+
+def _glossary(message: options_pb2.GlossaryConfig, limits: Limits, faults: Faults) -> Glossary:
+    for name in ("glossary", "bias"):
+        if getattr(message, name):
+            faults.unavailable(f"glossary_config.{name}")
+    if message.mode not in (
+        options_pb2.GLOSSARY_MODE_UNSPECIFIED,
+        options_pb2.GLOSSARY_MODE_FORCE,
+    ):
+        faults.unavailable("glossary_config.mode")
+    most = limits.max_glossary_entries
+    if len(message.entries) > most:
+        faults.invalid(
+            "glossary_config.entries", f"must be at most {most}, but are {len(message.entries)}"
+        )
+    for i, entry in enumerate(message.entries):
+        for name in ("source", "target"):
+            value = getattr(entry, name)
+            if not value.strip() or len(value) > _MOST_CHARACTERS:
+                faults.invalid(
+                    f"glossary_config.entries[{i}].{name}",
+                    f"must have 1 to {_MOST_CHARACTERS} characters, and more than white space",
+                )
+    return Glossary(
+        terms=tuple(Term(entry.source, entry.target) for entry in message.entries),
+        ignore_case=message.ignore_case,
+        match_inflections=not message.HasField("match_inflections") or message.match_inflections,
     )
 
 

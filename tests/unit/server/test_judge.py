@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from dataclasses import replace
 
 import grpc
@@ -16,6 +17,8 @@ from ferryman.v1.translation_service_pb2 import (
     TranslateTextRequest,
 )
 from ferryman.v1.translation_service_pb2_grpc import TranslationServiceStub
+from ferryman_server import scoring_queue
+from ferryman_server.engine import Priority
 from ferryman_server.errors import DeadlineExceededError, QueueFullError
 from ferryman_server.scoring_queue import ScoringQueue
 
@@ -210,4 +213,35 @@ async def test_scores_come_in_the_order_of_the_pairs_whatever_their_lengths(scor
     lengths = [9, 1, 5, 30, 2, 7, 3, 8, 11, 4, 6]
     scored = await queue.score(scorer, [((1,) * n, (2,) * n) for n in lengths], None)
     assert [len(one.token_log_probs) - 1 for one in scored] == lengths
+    queue.close()
+
+
+async def test_who_is_in_a_hurry_is_scored_first_and_who_waits_long_is_not_passed_over(monkeypatch):
+    queue, slow = ScoringQueue(max_tokens=10_000), SlowScorer()
+    order = []
+
+    async def ask(name, priority):
+        await queue.score(slow, [((1,), (2,))], None, priority)
+        order.append(name)
+
+    first = asyncio.ensure_future(ask("first", Priority.LOW))
+    while not slow.began.is_set():
+        await asyncio.sleep(0.001)
+    clock = time.monotonic()
+    others = []
+    for name, seconds, priority in [
+        ("long ago", -25, Priority.LOW),
+        ("low", 0, Priority.LOW),
+        ("normal", 0, Priority.NORMAL),
+        ("gone", 0, Priority.HIGH),
+        ("high", 0, Priority.HIGH),
+    ]:
+        monkeypatch.setattr(scoring_queue.time, "monotonic", lambda s=seconds: clock + s)
+        others.append(asyncio.ensure_future(ask(name, priority)))
+        await asyncio.sleep(0)
+    monkeypatch.undo()
+    others[3].cancel()
+    slow.may_go.set()
+    await asyncio.gather(first, *others, return_exceptions=True)
+    assert order == ["first", "long ago", "high", "normal", "low"]
     queue.close()

@@ -72,19 +72,9 @@ async def codes_of_every_method(channel: grpc.aio.Channel, metadata=()) -> set[g
     ]
     codes = set()
     for path in paths:
-        for kind in (channel.unary_unary, channel.stream_stream):
-            requests = b"" if kind == channel.unary_unary else iter([b""])
-            call = kind(path)(requests, metadata=metadata, timeout=10)
-            try:
-                if kind == channel.unary_unary:
-                    await call
-                else:
-                    await call.read()
-            except grpc.aio.AioRpcError as error:
-                codes.add(error.code())
-            else:
-                codes.add(grpc.StatusCode.OK)
-                call.cancel()
+        unary = channel.unary_unary(path)(b"", metadata=metadata, timeout=30)
+        stream = channel.stream_stream(path)(iter([b""]), metadata=metadata, timeout=30)
+        codes |= {await unary.code(), await stream.code()}
     return codes
 
 

@@ -9,6 +9,7 @@ import pytest
 from ferryman_bundle.tokenizer import PLACEHOLDERS, RESERVED
 from ferryman_server.decoding import apply_options
 from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
+from ferryman_server.glossary.terms import Glossary, Term, find_terms
 from ferryman_server.protection.detection import ProtectionOptions
 from ferryman_server.request import DecodingOptions
 from ferryman_server.rounds.attempt import Task, reserved_ids
@@ -232,3 +233,46 @@ def test_there_is_no_second_try_where_nobody_wants_one(rounds_of):
     rounds = rounds_of("there are no files")
     assert run(rounds, stammering) == ["PAS PAS PAS PAS PAS"]
     assert rounds.count == 1
+
+
+def with_terms(rounds_of, model, text: str, *pairs: tuple[str, str]) -> Rounds:
+    passage = prepare_passage(
+        text,
+        TextOptions(protection=ProtectionOptions()),
+        language="en",
+        encoder=model.tokenizer,
+        max_tokens=60,
+    )
+    (sentence,) = passage.sentences
+    terms = Glossary(terms=tuple(Term(*pair) for pair in pairs))
+    task = Task(
+        sentence=sentence,
+        number=0,
+        options=apply_options(DecodingOptions(), model.manifest),
+        model=model,
+        text=text,
+        passage=text,
+        languages=("en", "fr"),
+        terms=tuple(find_terms(text, terms, "en")),
+    )
+    return Rounds([task])
+
+
+def test_a_term_that_is_there_by_itself_is_left_to_the_model(rounds_of, model):
+    rounds = with_terms(rounds_of, model, "open files", ("file", "FILE"))
+    assert run(rounds, careful) == ["OPEN FILES"]
+    assert rounds.count == 1
+    assert rounds.outcomes[0].missing_terms == ()
+
+
+def test_a_term_that_is_missing_is_carried_and_restored_as_its_translation(rounds_of, model):
+    rounds = with_terms(rounds_of, model, "open files of %s", ("file", "fichier"))
+    assert run(rounds, careless) == ["OPEN fichier OF %s"]
+    assert rounds.outcomes[0].missing_terms == ()
+    assert [found.term.source for found in rounds.outcomes[0].terms] == ["file"]
+
+
+def test_a_term_that_cannot_be_had_is_said_and_spans_go_before_it(rounds_of, model):
+    rounds = with_terms(rounds_of, model, "open files", ("file", "fichier"))
+    assert run(rounds, hopeless) == ["OPEN FILES"]
+    assert [found.term.target for found in rounds.outcomes[0].missing_terms] == ["fichier"]

@@ -206,7 +206,8 @@ def test_a_field_outside_of_its_range_is_named(path, fields):
 
 
 UNAVAILABLE = [
-    ("glossary_config", {"glossary_config": {}}),
+    ("glossary_config.glossary", {"glossary_config": {"glossary": "legal"}}),
+    ("glossary_config.mode", {"glossary_config": {"mode": "GLOSSARY_MODE_PREFER"}}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
     ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
