@@ -44,7 +44,12 @@ def quality_of(
 
 
 def translate(
-    bundle: Bundle, texts: Sequence[str], *, search: SearchSettings, variant: str = "fp32"
+    bundle: Bundle,
+    texts: Sequence[str],
+    *,
+    search: SearchSettings,
+    variant: str = "fp32",
+    shortlist: bool = False,
 ) -> list[str]:
     """Translate texts, each as one sentence, cut where the model can read no further.
 
@@ -53,8 +58,9 @@ def translate(
         texts: Sentences.
         search: Beam size 1 is greedy search.
         variant: Of the bundle.
+        shortlist: Whether to choose from the bundle's shortlist only.
     """
-    jobs = jobs_for(bundle, texts, search=search)
+    jobs = jobs_for(bundle, texts, search=search, shortlist=shortlist)
     translations: list[str] = []
     with Engine(OnnxRuntime(bundle, variant=variant)) as engine:
         for start in range(0, len(jobs), _CHUNK):
@@ -64,12 +70,14 @@ def translate(
     return translations
 
 
-def jobs_for(bundle: Bundle, texts: Sequence[str], *, search: SearchSettings) -> list[Job]:
+def jobs_for(
+    bundle: Bundle, texts: Sequence[str], *, search: SearchSettings, shortlist: bool = False
+) -> list[Job]:
     """Return the jobs of translating texts; see `translate`."""
-    return [_job(bundle, text, search) for text in texts]
+    return [_job(bundle, text, search, shortlist=shortlist) for text in texts]
 
 
-def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:
+def _job(bundle: Bundle, text: str, search: SearchSettings, *, shortlist: bool) -> Job:
     """Return the job of translating one text."""
     generation, limits = bundle.manifest.generation, bundle.manifest.limits
     source = bundle.tokenizer.encode(text)[: limits.max_source_tokens]
@@ -80,5 +88,6 @@ def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:
             beam_size=search.beam_size,
             length_penalty=search.length_penalty,
             max_tokens=min(limit, limits.max_target_tokens),
+            shortlist=shortlist,
         ),
     )

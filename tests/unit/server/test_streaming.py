@@ -112,8 +112,8 @@ class WatchedRuntime(ToyRuntime):
         self.late_steps = Counter()
         self.engine = None
 
-    def decoder(self, *, width, max_sources):
-        decoder = super().decoder(width=width, max_sources=max_sources)
+    def decoder(self, **wanted):
+        decoder = super().decoder(**wanted)
         advance = decoder._advance
 
         def watched():
