@@ -66,6 +66,8 @@ LICENCE: Final = "LICENSE"
 SHORTLIST: Final = "shortlist.safetensors"
 """Name of the file that a bundle with a shortlist has."""
 
+_CHEAP_BLEU: Final = 0.2
+"""What a shortlist may cost that is used by default."""
 _PREFERRED: Final = {"cpu": ("int8", "fp32", "portable"), "cuda": ("fp16", "fp32", "portable")}
 """Variants that a device takes unless it is told otherwise, the best one first."""
 
@@ -142,6 +144,11 @@ class Shortlist(Section):
     loss: Loss | None = None
     """The same with its interval."""
 
+    @property
+    def is_cheap(self) -> bool:
+        """Whether it is known to cost so little that it is used unless a request says otherwise."""
+        return self.bleu_cost is not None and self.bleu_cost < _CHEAP_BLEU
+
 
 class Manifest(Section):
     """All that a bundle says about itself."""
@@ -176,6 +183,12 @@ class Manifest(Section):
     def quality(self) -> Quality | None:
         """How well the variant that a CPU takes translates."""
         return self.variants[self.default_variant("cpu")].quality
+
+    @property
+    def prefers_shortlist(self) -> bool:
+        """Whether to choose from the shortlist unless a request says otherwise."""
+        everywhere = all("step_shortlist" in variant.graphs for variant in self.variants.values())
+        return everywhere and self.shortlist is not None and self.shortlist.is_cheap
 
     def default_variant(self, device: Literal["cpu", "cuda"]) -> str:
         """Return the variant that a device takes unless it is told otherwise.

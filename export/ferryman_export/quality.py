@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from ferryman_bundle import Bundle
@@ -59,11 +58,9 @@ def translate(
         texts: Sentences.
         search: Beam size 1 is greedy search.
         variant: Of the bundle.
-        shortlist: Whether to choose from the bundle's lists.
+        shortlist: Whether to choose from the bundle's shortlist only.
     """
-    jobs = jobs_for(bundle, texts, search=search)
-    if shortlist:
-        jobs = [replace(job, search=replace(job.search, shortlist=True)) for job in jobs]
+    jobs = jobs_for(bundle, texts, search=search, shortlist=shortlist)
     translations: list[str] = []
     with Engine(OnnxRuntime(bundle, variant=variant)) as engine:
         for start in range(0, len(jobs), _CHUNK):
@@ -73,12 +70,14 @@ def translate(
     return translations
 
 
-def jobs_for(bundle: Bundle, texts: Sequence[str], *, search: SearchSettings) -> list[Job]:
+def jobs_for(
+    bundle: Bundle, texts: Sequence[str], *, search: SearchSettings, shortlist: bool = False
+) -> list[Job]:
     """Return the jobs of translating texts; see `translate`."""
-    return [_job(bundle, text, search) for text in texts]
+    return [_job(bundle, text, search, shortlist=shortlist) for text in texts]
 
 
-def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:
+def _job(bundle: Bundle, text: str, search: SearchSettings, *, shortlist: bool) -> Job:
     """Return the job of translating one text."""
     generation, limits = bundle.manifest.generation, bundle.manifest.limits
     source = bundle.tokenizer.encode(text)[: limits.max_source_tokens]
@@ -89,5 +88,6 @@ def _job(bundle: Bundle, text: str, search: SearchSettings) -> Job:
             beam_size=search.beam_size,
             length_penalty=search.length_penalty,
             max_tokens=min(limit, limits.max_target_tokens),
+            shortlist=shortlist,
         ),
     )

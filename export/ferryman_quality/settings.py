@@ -28,6 +28,8 @@ class Settings:
     """Of the engine."""
     max_rows: int | None = None
     """Hypotheses that each worker decodes at a time."""
+    shortlist: bool | None = None
+    """Choose each translation's tokens from a list that its source calls for."""
     device: Device = Device.AUTO
     variant: str | None = None
     """Of a bundle."""

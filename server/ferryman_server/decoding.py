@@ -37,6 +37,7 @@ class AppliedOptions:
     length_penalty_kind: LengthPenalty = LengthPenalty.EXPONENT
     patience: float = 1.0
     early_stopping: bool = False
+    use_shortlist: bool = False
     coverage_penalty: float = 0.0
     beam_groups: int = 1
     diversity_penalty: float = 0.0
@@ -83,6 +84,7 @@ class AppliedOptions:
             length_penalty_kind=self.length_penalty_kind,
             patience=self.patience,
             early_stopping=self.early_stopping,
+            shortlist=self.use_shortlist,
             coverage_penalty=self.coverage_penalty,
             groups=self.beam_groups,
             diversity=self.diversity_penalty,
@@ -140,6 +142,7 @@ def apply_options(
         length_penalty_kind=_or(asked.length_penalty_kind, LengthPenalty.EXPONENT),
         patience=_or(asked.patience, 1.0),
         early_stopping=_or(asked.early_stopping, False),
+        use_shortlist=_or(asked.use_shortlist, manifest.prefers_shortlist),
         coverage_penalty=_or(asked.coverage_penalty, 0.0),
         beam_groups=_or(asked.beam_groups, 1),
         diversity_penalty=_or(asked.diversity_penalty, 0.0),

@@ -41,6 +41,7 @@ _PATHS: Final[Mapping[str, str]] = {
     "prefix": "target_prefixes",
     "repetition_penalty": "decoding.repetition_penalty",
     "sampling": "decoding.sampling",
+    "shortlist": "decoding.use_shortlist",
     "suppressed": "decoding.suppress",
 }
 """Which field of a request asks for an option that takes a graph of its own."""

@@ -64,9 +64,10 @@ class BundleSystem(System):
             seconds = time.perf_counter() - began
             statistics = engine.statistics()
         search = "greedy" if options.beam_size == 1 else f"beam {options.beam_size}"
+        listed = ", shortlist" if options.use_shortlist else ""
         return Output(
             translations=translations,
-            search=f"{search}, length penalty {options.length_penalty:g}",
+            search=f"{search}, length penalty {options.length_penalty:g}{listed}",
             seconds=seconds,
             figures={
                 "beam_size": options.beam_size,
@@ -119,7 +120,9 @@ class BundleSystem(System):
 
     def _options(self, settings: Settings) -> AppliedOptions:
         asked = DecodingOptions(
-            beam_size=settings.beam_size, length_penalty=settings.length_penalty
+            beam_size=settings.beam_size,
+            length_penalty=settings.length_penalty,
+            use_shortlist=settings.shortlist,
         )
         return apply_options(asked, self._bundle.manifest)
 

@@ -37,6 +37,7 @@ class DecodingOptions:
     length_penalty_kind: LengthPenalty | None = None
     patience: float | None = None
     early_stopping: bool | None = None
+    use_shortlist: bool | None = None
     coverage_penalty: float | None = None
     beam_groups: int | None = None
     diversity_penalty: float | None = None

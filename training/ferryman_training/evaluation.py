@@ -53,6 +53,8 @@ class CheckpointSystem(System):
         """
         if settings.variant is not None:
             raise SettingError(f"--variant: {self._name} is a checkpoint; only bundles have any")
+        if settings.shortlist:
+            raise SettingError(f"--shortlist: {self._name} is a checkpoint; only bundles have one")
         self._model.to(_device(settings))
         began = time.perf_counter()
         encoded = [self._encode(source) for source in sources]

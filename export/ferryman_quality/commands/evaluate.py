@@ -46,6 +46,13 @@ def evaluate(
         float | None,
         typer.Option(min=0, max=10, help="Exponent of the length. [default: the model's]"),
     ] = None,
+    shortlist: Annotated[
+        bool | None,
+        typer.Option(
+            "--shortlist/--no-shortlist",
+            help="Choose tokens from the bundle's shortlist only. [default: the model's]",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Engine workers. [default: the usable cores]")
     ] = None,
@@ -85,6 +92,7 @@ def evaluate(
     settings = Settings(
         beam_size=beam,
         length_penalty=length_penalty,
+        shortlist=shortlist,
         workers=workers,
         max_rows=max_rows,
         device=device,

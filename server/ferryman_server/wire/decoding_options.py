@@ -28,6 +28,7 @@ SERVED: Final = (
     "repetition_penalty",
     "sampling",
     "suppress",
+    "use_shortlist",
 )
 """Options that this server knows, beyond lengths and the strength of the length penalty."""
 
@@ -39,7 +40,6 @@ _LENGTH_PENALTY: Final[Mapping[int, LengthPenalty | None]] = {
 _NEUTRAL: Final[Mapping[str, object]] = {
     "forbid_unknown": True,
     "replace_unknown": False,
-    "use_shortlist": False,
 }
 """Options that this server does not have, and the value that asks for nothing."""
 _MAX_SUPPRESSED: Final = 1024
@@ -71,6 +71,7 @@ def parse_decoding_options(
         length_penalty_kind=_LENGTH_PENALTY.get(message.length_penalty_kind),
         patience=number.real("patience", 1.0, 100.0),
         early_stopping=message.early_stopping if message.HasField("early_stopping") else None,
+        use_shortlist=message.use_shortlist if message.HasField("use_shortlist") else None,
         coverage_penalty=number.real("coverage_penalty", 0.0, 10.0),
         beam_groups=number.whole("beam_groups", 1, limits.max_beam_size),
         diversity_penalty=number.real("diversity_penalty", 0.0, 100.0),

@@ -220,6 +220,7 @@ def decoding_message(options: AppliedOptions) -> options_pb2.DecodingOptions:
         suppress=options.suppress,
         loop_guard_tokens=options.loop_guard_tokens,
         early_stopping=options.early_stopping,
+        use_shortlist=options.use_shortlist,
         beam_groups=options.beam_groups,
         diversity_penalty=options.diversity_penalty,
         min_length_ratio=options.min_length_ratio,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ferryman_bundle.manifest import GraphEntry, Shortlist
 from ferryman_server.decoding import AppliedOptions, apply_options
 from ferryman_server.engine import LengthPenalty, Sampling, Search
 from ferryman_server.errors import InvalidRequestError
@@ -60,6 +61,7 @@ def test_every_way_to_search_reaches_the_engine(manifest_for):
         num_hypotheses=2,
         patience=2.0,
         early_stopping=True,
+        use_shortlist=True,
         length_penalty_kind=LengthPenalty.GNMT,
         coverage_penalty=0.2,
         beam_groups=2,
@@ -79,6 +81,7 @@ def test_every_way_to_search_reaches_the_engine(manifest_for):
         length_penalty_kind=LengthPenalty.GNMT,
         patience=2.0,
         early_stopping=True,
+        shortlist=True,
         coverage_penalty=0.2,
         groups=2,
         diversity=0.5,
@@ -88,6 +91,39 @@ def test_every_way_to_search_reaches_the_engine(manifest_for):
         prefix=(5, 6),
         prefix_bias=0.4,
     )
+
+
+@pytest.mark.parametrize(
+    ("cost", "graph", "asked", "used"),
+    [
+        (0.19, "step_shortlist", None, True),
+        (-0.1, "step_shortlist", None, True),
+        (0.2, "step_shortlist", None, False),
+        (None, "step_shortlist", None, False),
+        (0.19, "step_full", None, False),
+        (0.19, "step_shortlist", False, False),
+        (0.2, "step_shortlist", True, True),
+    ],
+)
+def test_a_shortlist_is_used_where_its_cost_is_known_to_be_small(
+    manifest_for, cost, graph, asked, used
+):
+    manifest = manifest_for()
+    variants = {
+        name: variant.model_copy(
+            update={"graphs": {**variant.graphs, graph: GraphEntry(file="x", initializers={})}}
+        )
+        for name, variant in manifest.variants.items()
+    }
+    section = Shortlist(file="list", max_candidates=9, bleu_cost=cost)
+    changed = manifest.model_copy(update={"variants": variants, "shortlist": section})
+    applied = apply_options(DecodingOptions(use_shortlist=asked), changed)
+    assert applied.search(5).shortlist is used
+
+
+def test_a_model_without_a_shortlist_uses_none_unless_asked(manifest_for):
+    assert not apply_options(DecodingOptions(), manifest_for()).search(5).shortlist
+    assert apply_options(DecodingOptions(use_shortlist=True), manifest_for()).search(5).shortlist
 
 
 def test_sampling_needs_no_beam_whatever_the_models_default_is(manifest_for):

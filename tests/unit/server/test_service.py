@@ -107,7 +107,7 @@ async def test_what_is_wrong_with_a_request_is_told_by_field(serving, fails):
             "UNSUPPORTED_LANGUAGE_PAIR",
         ),
         (
-            {"decoding": {"use_shortlist": True}},
+            {"decoding": {"replace_unknown": True}},
             grpc.StatusCode.FAILED_PRECONDITION,
             "FEATURE_UNAVAILABLE",
         ),

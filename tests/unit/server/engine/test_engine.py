@@ -275,10 +275,11 @@ def test_a_job_that_would_harm_its_batch_is_refused_with_all_others(engine, wron
         ),
         ({"sampling": Sampling(seed=1)}, ("sampling",), "step_full"),
         ({"coverage_penalty": 0.2, "beam_size": 2}, ("coverage_penalty",), "scorer"),
+        ({"shortlist": True}, ("shortlist",), "step_shortlist"),
     ],
 )
 def test_a_model_without_the_graph_for_it_refuses_a_search(runtime, search, options, graph):
-    runtime.has_full_tail = runtime.has_attention = False
+    runtime.has_full_tail = runtime.has_attention = runtime.has_shortlist = False
     with Engine(runtime) as engine:
         with pytest.raises(UnavailableError, match=graph) as caught:
             engine.submit([job(5), job(5, **search)])

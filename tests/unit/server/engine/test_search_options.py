@@ -107,6 +107,11 @@ def test_the_whole_distribution_is_needed_for(fields, option):
     assert (search.tail, search.full_tail_options) == (Tail.FULL, (option,))
 
 
+def test_a_shortlist_gives_way_where_the_whole_distribution_is_needed():
+    assert Search(max_tokens=9, beam_size=2, shortlist=True).tail is Tail.SHORTLIST
+    assert Search(max_tokens=9, prefix=(7,), shortlist=True).tail is Tail.FULL
+
+
 def test_the_length_penalty_of_gnmt_is_that_of_its_equation():
     search = Search(max_tokens=99, length_penalty=0.6, length_penalty_kind=LengthPenalty.GNMT)
     for length in (1, 7, 90):

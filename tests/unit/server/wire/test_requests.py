@@ -101,6 +101,7 @@ def test_every_way_to_search_arrives():
             "loop_guard_tokens": 0,
             "beam_groups": 2,
             "diversity_penalty": 0.5,
+            "use_shortlist": False,
         },
     )
     assert request.target_prefixes == ("Le",)
@@ -118,6 +119,7 @@ def test_every_way_to_search_arrives():
         loop_guard_tokens=0,
         beam_groups=2,
         diversity_penalty=0.5,
+        use_shortlist=False,
     )
 
 
@@ -210,7 +212,6 @@ UNAVAILABLE = [
     ("glossary_config.mode", {"glossary_config": {"mode": "GLOSSARY_MODE_PREFER"}}),
     ("decoding.forbid_unknown", {"decoding": {"forbid_unknown": False}}),
     ("decoding.replace_unknown", {"decoding": {"replace_unknown": True}}),
-    ("decoding.use_shortlist", {"decoding": {"use_shortlist": True}}),
 ]
 
 
@@ -251,6 +252,7 @@ SERVED = {
     "repetition_penalty",
     "sampling",
     "suppress",
+    "use_shortlist",
     "length_penalty",
     "min_tokens",
     "max_tokens",
@@ -319,13 +321,13 @@ def test_all_faults_are_reported_together_under_the_gravest_kind():
         InvalidRequestError,
         contents=["x" * 11],
         source_language_code="?",
-        decoding={"beam_size": 99, "use_shortlist": True, "replace_unknown": True},
+        decoding={"beam_size": 99, "forbid_unknown": False, "replace_unknown": True},
     )
     assert set(faults) == {
         "contents[0]",
         "source_language_code",
         "decoding.beam_size",
-        "decoding.use_shortlist",
+        "decoding.forbid_unknown",
         "decoding.replace_unknown",
     }
     assert faults["decoding.beam_size"] == "must be from 1 to 8, but is 99"
