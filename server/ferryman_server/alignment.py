@@ -11,7 +11,7 @@ from ferryman_server.errors import DeadlineExceededError, QueueFullError
 from ferryman_server.markup.document import Document
 from ferryman_server.markup.placement import Alignment, align_words
 from ferryman_server.model import Model
-from ferryman_server.rounds.attempt import Candidate, Outcome
+from ferryman_server.rounds.task import Candidate, Outcome
 from ferryman_server.scoring_queue import ScoringQueue
 from ferryman_server.text.passage import Sentence
 

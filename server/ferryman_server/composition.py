@@ -10,7 +10,7 @@ from ferryman_server.errors import InputTooLongError
 from ferryman_server.markup.document import Document
 from ferryman_server.markup.placement import Alignment
 from ferryman_server.model import Model
-from ferryman_server.rounds.attempt import Candidate, Outcome
+from ferryman_server.rounds.task import Candidate, Outcome
 from ferryman_server.suspicion.quality import estimate_quality
 from ferryman_server.suspicion.signals import Doubt
 from ferryman_server.text.passage import Passage

@@ -13,9 +13,9 @@ from ferryman_server.glossary.terms import FoundTerm, find_terms
 from ferryman_server.markup.document import Document
 from ferryman_server.model import Model
 from ferryman_server.request import TranslationRequest
-from ferryman_server.rounds.attempt import Task
 from ferryman_server.rounds.course import Conditions
 from ferryman_server.rounds.rounds import Rounds
+from ferryman_server.rounds.task import Task
 from ferryman_server.text.passage import Passage
 from ferryman_server.text.span import Span
 

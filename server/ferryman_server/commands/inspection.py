@@ -71,6 +71,7 @@ def _facts(sealed: SealedBundle) -> Table:
         ("lengths", f"{limits.max_source_tokens} tokens in, {limits.max_target_tokens} out"),
         ("search", _search(generation.beam_size, generation.length_penalty)),
         ("shortlist", _shortlist(manifest)),
+        ("graphs", _graphs(manifest)),
         ("licence", manifest.licence),
         ("made with", ", ".join(f"{n} {v}" for n, v in sorted(manifest.environment.items()))),
         ("format", f"{sealed.format_version}{sealing}"),
@@ -87,9 +88,10 @@ def _facts(sealed: SealedBundle) -> Table:
 
 def _variants(manifest: Manifest) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in ("variant", "for", "graphs"):
+    for header in ("variant", "for"):
         table.add_column(header)
-    numbers = ("weights", "BLEU", "chrF", "tokens/s", "argmax", "greedy", "worst", "golden")
+    # So many as fit a terminal of 80 columns.
+    numbers = ("weights", "BLEU", "chrF", "tokens/s", "argmax", "greedy", "worst")
     for header in numbers:
         table.add_column(header, justify="right")
     for name, variant in manifest.variants.items():
@@ -97,7 +99,6 @@ def _variants(manifest: Manifest) -> Table:
         table.add_row(
             Text(name, "bold"),
             variant.provider,
-            ", ".join(variant.graphs),
             _size(weight_bytes(manifest, variant)),
             f"{quality.bleu:.1f}" if quality else _NONE,
             f"{quality.chrf:.1f}" if quality else _NONE,
@@ -105,7 +106,6 @@ def _variants(manifest: Manifest) -> Table:
             f"{parity.argmax_agreement:.2%}" if parity else _NONE,
             f"{parity.greedy_identity:.1%}" if parity else _NONE,
             _worst(parity.worst_difference.values()) if parity else _NONE,
-            str(len(manifest.golden.get(name, ()))),
         )
     table.caption = _caption(manifest)
     table.caption_justify = "left"
@@ -148,13 +148,19 @@ def _files(sealed: SealedBundle) -> Table:
 
 
 def _speed(speed: Speed) -> str:
-    return f"{speed.tokens_per_second_alone:,.0f} / {speed.tokens_per_second_together:,.0f}"
+    return f"{speed.tokens_per_second_alone:,.0f}/{speed.tokens_per_second_together:,.0f}"
 
 
 def _search(beam_size: int, length_penalty: float) -> str:
     if beam_size == 1:
         return "greedy"
     return f"beam {beam_size}, length penalty {length_penalty:g}"
+
+
+def _graphs(manifest: Manifest) -> str:
+    names = dict.fromkeys(name for v in manifest.variants.values() for name in v.graphs)
+    golden = sum(map(len, manifest.golden.values()))
+    return f"{', '.join(names)}; proven by {golden} golden sentences"
 
 
 def _shortlist(manifest: Manifest) -> str:

@@ -16,14 +16,13 @@ from ferryman_server.glossary.terms import has_term
 from ferryman_server.rounds.attempt import (
     Attempt,
     Bound,
-    Outcome,
     Piecewise,
     Plain,
     Second,
-    Task,
     Termed,
     reserved_ids,
 )
+from ferryman_server.rounds.task import Outcome, Task
 from ferryman_server.suspicion.signals import WORTH_ANOTHER_TRY, doubts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ferryman_server.engine import Job, Result
-from ferryman_server.rounds.attempt import Attempt, Outcome, Task
+from ferryman_server.rounds.attempt import Attempt
 from ferryman_server.rounds.course import (
     Conditions,
     better,
@@ -13,6 +13,7 @@ from ferryman_server.rounds.course import (
     first_attempt,
     next_attempt,
 )
+from ferryman_server.rounds.task import Outcome, Task
 
 
 class Rounds:

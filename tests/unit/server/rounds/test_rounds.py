@@ -12,9 +12,10 @@ from ferryman_server.engine import FinishReason, Hypothesis, Job, Result
 from ferryman_server.glossary.terms import Glossary, Term, find_terms
 from ferryman_server.protection.detection import ProtectionOptions
 from ferryman_server.request import DecodingOptions
-from ferryman_server.rounds.attempt import Task, reserved_ids
+from ferryman_server.rounds.attempt import reserved_ids
 from ferryman_server.rounds.course import Conditions
 from ferryman_server.rounds.rounds import Rounds
+from ferryman_server.rounds.task import Task
 from ferryman_server.text.passage import TextOptions, prepare_passage
 
 Model = Callable[[Job], str]
