@@ -92,6 +92,11 @@ class FerrymanError(Exception):
         return self.details.request_id
 
     @property
+    def was_answered(self) -> bool:
+        """Whether a server said this; else the transport did, which found none or lost it."""
+        return bool(self.details.reason or self.details.request_id)
+
+    @property
     def field_violations(self) -> tuple[FieldViolation, ...]:
         """Faults of the request, field by field."""
         return self.details.field_violations

@@ -72,9 +72,11 @@ class Deadline:
 class RetryBudget:
     """Keeps the retries of one client to a fraction of its calls.
 
-    Every retry that the server did not ask for takes one token, every success brings a tenth of one
-    back, and below half of the capacity there is none to have: when nearly everything fails, trying
-    again only adds load (the retry throttling of gRPC's proposal A6).
+    Every retry of what a server answered with a failure, and did not ask for again, takes one
+    token, every success brings a tenth of one back, and below half of the capacity there is none
+    to have: when nearly everything fails, trying again only adds load (the retry throttling of
+    gRPC's proposal A6). What no server answered adds load to none, and costs nothing: a server that
+    starts again must not leave those behind who waited for it.
     """
 
     def __init__(self, capacity: float = 20.0, refund: float = 0.1) -> None:
@@ -127,7 +129,9 @@ class Attempts:
         if isinstance(error, OverloadedError):
             return None  # such as a message above the size limit: it will not shrink
         self._unasked += 1
-        if self._unasked >= self._retry.max_attempts or not self._budget.take():
+        if self._unasked >= self._retry.max_attempts:
+            return None
+        if error.was_answered and not self._budget.take():
             return None
         grown = self._retry.initial_wait * 2.0 ** (self._unasked - 1)
         return self._within_deadline(min(grown, self._retry.max_wait))

@@ -28,6 +28,7 @@ def attempts(*, timeout=1000.0, budget=None, jitter=0.0, **retry):
 
 
 UNASKED = UnavailableError("nobody there")
+ANSWERED = UnavailableError("down", ErrorDetails(request_id="a-call"))
 ASKED = OverloadedError("full", ErrorDetails(retry_after=2.0))
 
 
@@ -134,9 +135,18 @@ def test_jitter_only_makes_a_wait_longer_and_by_a_fifth_at_most(share, asked):
 def test_a_budget_ends_the_retries_of_a_client_whose_calls_all_fail():
     budget = RetryBudget(capacity=10.0)
 
-    waits = [attempts(budget=budget).wait_after(UNASKED) for _ in range(20)]
+    waits = [attempts(budget=budget).wait_after(ANSWERED) for _ in range(20)]
 
     assert sum(wait is not None for wait in waits) == 5
+
+
+def test_what_no_server_answered_costs_no_budget():
+    budget = RetryBudget(capacity=10.0)
+
+    waits = [attempts(budget=budget).wait_after(UNASKED) for _ in range(100)]
+
+    assert None not in waits
+    assert attempts(budget=budget).wait_after(ANSWERED) is not None
 
 
 def test_successes_refill_the_budget():
