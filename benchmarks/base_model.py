@@ -28,7 +28,7 @@ from ferryman_export.build import build_bundle
 from ferryman_export.description import Description
 from ferryman_export.phases import Phases
 from ferryman_export.proof import Evidence
-from ferryman_export.recipe import FP32, INT8
+from ferryman_export.recipe import FP16, FP32, INT8
 from ferryman_training.checkpoint import Checkpoint
 from ferryman_training.config import TrainingConfig
 from ferryman_training.corpus import SentencePair
@@ -123,7 +123,7 @@ def export(checkpoint: Checkpoint, directory: Path, phases: Phases) -> None:
             data=None,
         ),
         storage=Storage.INT8,
-        recipes=[FP32, INT8],
+        recipes=[FP32, INT8, FP16],
         search=SearchSettings(beam_size=4, length_penalty=1.0),
         evidence=Evidence(
             parity=[SentencePair(sentence(3), sentence(3)) for _ in range(4)],

@@ -176,7 +176,13 @@ def _systems(
     def ours() -> Ferryman:
         if variant not in bundle.manifest.variants:
             raise DeviceError(f"the bundle has no variant {variant}")
-        system = Ferryman(bundle, variant, max_queued_tokens=_QUEUED_TOKENS, device=device)
+        system = Ferryman(
+            bundle,
+            variant,
+            max_queued_tokens=_QUEUED_TOKENS,
+            device=device,
+            max_rows=max(_BATCHES[device]),
+        )
         stack.callback(system.close)
         return system
 

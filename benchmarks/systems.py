@@ -45,6 +45,7 @@ class Ferryman:
         workers: Threads that decode.
         max_queued_tokens: Of all sources with their ends: the queue must take a file at once.
         device: Where it computes.
+        max_rows: Hypotheses at a time.
 
     Raises:
         DeviceError: It cannot compute there.
@@ -58,11 +59,13 @@ class Ferryman:
         workers: int = 1,
         max_queued_tokens: int,
         device: Device = "cpu",
+        max_rows: int = 64,
     ) -> None:
         self.name = f"ferryman {variant}"
         self._engine = Engine(
             OnnxRuntime(bundle, threads=1, device=device, variant=variant),
             workers=workers,
+            max_rows=max_rows,
             max_queued_tokens=max_queued_tokens,
         )
         self._engine.start()
