@@ -101,6 +101,7 @@ async def test_ten_times_the_load_is_refused_and_the_rest_is_as_fast_as_ever(
         over = await bench(server.address, text, "--rate", str(10 * CAPACITY), *seconds)
         stop.set()
         times = sorted(await health)
+        server.check_books()
         after = await bench(server.address, text, "--rate", str(0.5 * CAPACITY), "--seconds", "1")
         server.check_books()
         assert server.total("ferryman_jobs_rejected_total") >= over["refused"]
