@@ -93,7 +93,10 @@ def divided(text: str, count: int) -> list[str]:
             break
         goal = len(" ".join(words)) / left
         line = words.pop(0)
-        while words and abs(len(line) + 1 + len(words[0]) - goal) <= abs(len(line) - goal):
+        # Every line that is left gets a word.
+        while len(words) >= left and abs(len(line) + 1 + len(words[0]) - goal) <= abs(
+            len(line) - goal
+        ):
             line += " " + words.pop(0)
         lines.append(line)
     return lines

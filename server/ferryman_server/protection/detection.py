@@ -202,7 +202,7 @@ def _is_worth_it(kind: Kind, found: str) -> bool:
 
 def _without_sentence_end(text: str, span: Span) -> int:
     """Return the end of an address without the punctuation of the sentence that it is in."""
-    end = span.end
+    end = _first_unmatched(text, span)
     while end > span.start:
         last = text[end - 1]
         opening = _BRACKETS.get(last)
@@ -212,6 +212,19 @@ def _without_sentence_end(text: str, span: Span) -> int:
         else:
             break
     return end
+
+
+def _first_unmatched(text: str, span: Span) -> int:
+    """Return where a bracket closes that did not open inside; the end where there is none."""
+    opened: list[str] = []
+    for place in range(span.start, span.end):
+        if text[place] in _BRACKETS.values():
+            opened.append(text[place])
+        elif opening := _BRACKETS.get(text[place]):
+            if opening not in opened:
+                return place
+            opened.remove(opening)
+    return span.end
 
 
 def _closing_brace(text: str, span: Span) -> int:

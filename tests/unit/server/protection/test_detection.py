@@ -73,6 +73,12 @@ def test_what_is_language_is_left_to_the_model(text):
     assert found(text) == []
 
 
+def test_an_address_ends_where_a_bracket_closes_that_it_did_not_open():
+    text = "(https://a.org/b)[2.4 GHz] and (https://a.org/c_(d))[5 GHz]"
+    expected = ["https://a.org/b", "2.4 GHz", "https://a.org/c_(d)", "5 GHz"]
+    assert [span for _, span in found(text)] == expected
+
+
 def test_the_punctuation_of_the_sentence_is_no_part_of_an_address():
     text = "See https://a.org/b, or (https://a.org/c_(d)). Or a@b.org!"
     assert [span for _, span in found(text)] == [
