@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ferryman.commands.progress import bar
 from ferryman.files.compression import is_compressed
 from ferryman.files.decoding import Step
 from ferryman.files.text_lines import LineFormat
@@ -44,30 +45,13 @@ def shown_progress(source: Path, format_: Format) -> Iterator[FileProgress]:
     if not sys.stderr.isatty():
         yield FileProgress(lambda _: None)
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
+    counts = (
+        "{task.fields[units]:,} " + format_.noun + "s",
+        "{task.fields[speed]:,.0f} tokens/s",
+        "{task.fields[failed]:,} failed",
     )
-
-    columns = (
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[units]:,} " + format_.noun + "s"),
-        TextColumn("{task.fields[speed]:,.0f} tokens/s"),
-        TextColumn("{task.fields[failed]:,} failed"),
-        TimeElapsedColumn(),
-        TextColumn("elapsed,"),
-        TimeRemainingColumn(),
-        TextColumn("to go"),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=_bytes_of(source, format_), units=0, speed=0.0, failed=0)
+    with bar(*counts) as display:
+        task = display.add_task("", total=_bytes_of(source, format_), units=0, speed=0.0, failed=0)
         units = failed = 0
 
         def show(step: Step) -> None:
@@ -75,7 +59,7 @@ def shown_progress(source: Path, format_: Format) -> Iterator[FileProgress]:
             units += step.units
             failed += step.failed
             speed = progress.tokens / max(progress.seconds, 1e-3)
-            bar.update(task, advance=step.bytes, units=units, speed=speed, failed=failed)
+            display.update(task, advance=step.bytes, units=units, speed=speed, failed=failed)
 
         progress = FileProgress(show)
         yield progress
